@@ -1,0 +1,140 @@
+//! Points in time as S3 writes them. Reading a clock happens elsewhere; a time is an argument here.
+
+use std::time::{Duration, SystemTime};
+
+use time::OffsetDateTime;
+
+/// 9999-12-31T23:59:59.999Z: later years have five digits, which no date format of S3 can hold.
+const LAST_MILLIS: u64 = 253_402_300_799_999;
+
+/// A point in time, in whole milliseconds since the Unix epoch.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Timestamp(u64);
+
+impl Timestamp {
+    /// From milliseconds since the Unix epoch. Times after the year 9999 are held at its end.
+    pub const fn from_unix_millis(millis: u64) -> Self {
+        Self(if millis > LAST_MILLIS { LAST_MILLIS } else { millis })
+    }
+
+    /// Milliseconds since the Unix epoch.
+    pub const fn unix_millis(self) -> u64 {
+        self.0
+    }
+
+    /// Whole seconds since the Unix epoch.
+    pub const fn unix_seconds(self) -> u64 {
+        self.0 / 1000
+    }
+
+    /// This time and `seconds` more; never after the year 9999.
+    #[must_use]
+    pub const fn plus_seconds(self, seconds: u64) -> Self {
+        Self::from_unix_millis(self.0.saturating_add(seconds.saturating_mul(1000)))
+    }
+
+    /// The form that `SigV4` uses, `20130524T000000Z`.
+    pub fn amz_date(self) -> AmzDate {
+        let (year, [month, day, hour, minute, second]) = self.fields();
+        let [century, year_of_century] = [year / 100, year % 100].map(|pair| pair.to_le_bytes()[0]);
+        let mut text = *b"00000000T000000Z";
+        let (date, clock) = text.split_at_mut(AmzDate::DAY_BYTES + 1);
+        write_pairs(date, &[century, year_of_century, month, day]);
+        write_pairs(clock, &[hour, minute, second]);
+        AmzDate { text, seconds: self.unix_seconds() }
+    }
+
+    /// RFC 3339 in UTC with milliseconds, `2013-05-24T00:00:00.000Z`.
+    pub fn rfc3339(self) -> String {
+        let (year, [month, day, hour, minute, second]) = self.fields();
+        let millis = self.0 % 1000;
+        format!("{year:04}-{month:02}-{day:02}T{hour:02}:{minute:02}:{second:02}.{millis:03}Z")
+    }
+
+    /// The calendar's view: the year, then month, day, hour, minute and second.
+    fn fields(self) -> (u16, [u8; 5]) {
+        let seconds = i64::try_from(self.unix_seconds()).unwrap_or_default();
+        // Cannot fail: a `Timestamp` ends with the year 9999, as `time`'s range does.
+        let utc = OffsetDateTime::from_unix_timestamp(seconds).unwrap_or(OffsetDateTime::UNIX_EPOCH);
+        let year = u16::try_from(utc.year()).unwrap_or_default();
+        (year, [u8::from(utc.month()), utc.day(), utc.hour(), utc.minute(), utc.second()])
+    }
+}
+
+impl From<Timestamp> for SystemTime {
+    fn from(time: Timestamp) -> Self {
+        SystemTime::UNIX_EPOCH + Duration::from_millis(time.0)
+    }
+}
+
+/// Writes each number as two decimal digits. Numbers are below 100.
+fn write_pairs(out: &mut [u8], numbers: &[u8]) {
+    for (pair, number) in out.as_chunks_mut::<2>().0.iter_mut().zip(numbers) {
+        *pair = [b'0' + number / 10, b'0' + number % 10];
+    }
+}
+
+/// A time in the basic ISO 8601 form of `SigV4`, sixteen ASCII bytes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct AmzDate {
+    text: [u8; 16],
+    seconds: u64,
+}
+
+impl AmzDate {
+    const DAY_BYTES: usize = 8;
+
+    /// `20130524T000000Z`
+    pub fn as_str(&self) -> &str {
+        str::from_utf8(&self.text).unwrap_or_default()
+    }
+
+    /// `20130524`, the day of a credential scope.
+    pub fn day(&self) -> &str {
+        self.as_str().get(..Self::DAY_BYTES).unwrap_or_default()
+    }
+
+    /// The same time, in whole seconds.
+    pub fn timestamp(&self) -> Timestamp {
+        Timestamp::from_unix_millis(self.seconds.saturating_mul(1000))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn writes_the_dates_of_the_s3_documentation() {
+        let time = Timestamp::from_unix_millis(1_369_353_600_000);
+        assert_eq!(time.amz_date().as_str(), "20130524T000000Z");
+        assert_eq!(time.amz_date().day(), "20130524");
+        assert_eq!(time.rfc3339(), "2013-05-24T00:00:00.000Z");
+    }
+
+    #[test]
+    fn knows_leap_days_and_the_ends_of_its_range() {
+        for (millis, amz, rfc3339) in [
+            (0, "19700101T000000Z", "1970-01-01T00:00:00.000Z"),
+            (951_827_696_789, "20000229T123456Z", "2000-02-29T12:34:56.789Z"),
+            (4_107_542_399_001, "21000228T235959Z", "2100-02-28T23:59:59.001Z"),
+            (u64::MAX, "99991231T235959Z", "9999-12-31T23:59:59.999Z"),
+        ] {
+            let time = Timestamp::from_unix_millis(millis);
+            assert_eq!((time.amz_date().as_str(), time.rfc3339().as_str()), (amz, rfc3339));
+        }
+    }
+
+    #[test]
+    fn adding_saturates() {
+        let last = Timestamp::from_unix_millis(u64::MAX);
+        assert_eq!(last.plus_seconds(u64::MAX), last);
+        assert_eq!(Timestamp::from_unix_millis(1_500).plus_seconds(2).unix_millis(), 3_500);
+    }
+
+    #[test]
+    fn an_amz_date_keeps_whole_seconds() {
+        let date = Timestamp::from_unix_millis(1_369_353_600_999).amz_date();
+        assert_eq!(date.timestamp().unix_millis(), 1_369_353_600_000);
+    }
+}

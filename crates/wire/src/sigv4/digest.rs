@@ -1,0 +1,41 @@
+//! SHA-256 in the form in which Signature Version 4 writes it.
+
+use std::fmt;
+
+use sha2::{Digest, Sha256};
+
+/// A SHA-256 digest in lower-case hexadecimal.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub struct HexDigest([u8; 64]);
+
+impl HexDigest {
+    pub(super) fn new(digest: &[u8; 32]) -> Self {
+        let mut text = [0; 64];
+        for (pair, byte) in text.as_chunks_mut::<2>().0.iter_mut().zip(digest) {
+            *pair =
+                [byte >> 4, byte & 15].map(|digit| if digit < 10 { b'0' + digit } else { b'a' + digit - 10 });
+        }
+        Self(text)
+    }
+
+    /// Sixty-four digits.
+    pub fn as_str(&self) -> &str {
+        str::from_utf8(&self.0).unwrap_or_default()
+    }
+}
+
+impl fmt::Debug for HexDigest {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        out.write_str(self.as_str())
+    }
+}
+
+/// `x-amz-content-sha256` for a payload that is at hand.
+///
+/// ```
+/// let empty = wharf_wire::sigv4::payload_sha256(b"");
+/// assert_eq!(empty.as_str(), "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855");
+/// ```
+pub fn payload_sha256(payload: &[u8]) -> HexDigest {
+    HexDigest::new(&Sha256::digest(payload).into())
+}

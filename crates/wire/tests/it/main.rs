@@ -1,0 +1,10 @@
+//! The larger tests of `wharf-wire`, against data and code that others wrote.
+//!
+//! `cfg(test)` is always on here; it says to clippy that helpers, too, may unwrap.
+
+#[cfg(test)]
+mod against_aws;
+#[cfg(test)]
+mod documentation;
+#[cfg(test)]
+mod hostile;
