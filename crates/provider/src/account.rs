@@ -1,0 +1,122 @@
+//! An account somewhere, and where its objects are.
+
+use wharf_wire::{
+    date::Timestamp,
+    encode,
+    endpoint::{Endpoint, Scheme},
+    names::{BucketName, ObjectKey, Region},
+    sigv4::{Credentials, Scope},
+};
+
+use crate::{Profile, Unsupported, endpoint::Hosts};
+
+/// An account that requests can be made for.
+#[derive(Debug, Clone)]
+pub struct Account {
+    pub(crate) profile: &'static Profile,
+    pub(crate) credentials: Credentials,
+    pub(crate) region: Region,
+    pub(crate) hosts: Hosts,
+    pub(crate) is_custom_endpoint: bool,
+    /// What stands before `/key` in a public address, where that is not the endpoint.
+    pub(crate) public_base: Option<String>,
+}
+
+/// Where an object or bucket is: URL parts, unencoded.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Location {
+    /// `http` or `https`.
+    pub scheme: Scheme,
+    /// The `Host` header.
+    pub authority: String,
+    /// `/bucket/key` or `/key`, unencoded.
+    pub path: String,
+}
+
+impl Location {
+    /// The whole URL, percent-encoded.
+    pub fn url(&self) -> String {
+        let mut url = String::with_capacity(self.authority.len() + self.path.len() + 16);
+        url.push_str(self.scheme.as_str());
+        url.push_str("://");
+        url.push_str(&self.authority);
+        encode::path(&self.path, &mut url);
+        url
+    }
+}
+
+impl Account {
+    /// The facts of the account's provider.
+    pub fn profile(&self) -> &'static Profile {
+        self.profile
+    }
+
+    /// Who signs.
+    pub fn credentials(&self) -> &Credentials {
+        &self.credentials
+    }
+
+    /// The region that requests are signed with.
+    pub fn region(&self) -> &Region {
+        &self.region
+    }
+
+    /// The endpoint without a bucket in its host.
+    pub fn endpoint(&self) -> &Endpoint {
+        &self.hosts.endpoint
+    }
+
+    /// Whether the endpoint is a custom one, not the provider's own.
+    pub fn is_custom_endpoint(&self) -> bool {
+        self.is_custom_endpoint
+    }
+
+    /// The scope that a request at `now` is signed for.
+    pub fn scope(&self, now: Timestamp) -> Scope {
+        Scope::s3(now.amz_date(), &self.region)
+    }
+
+    /// Where `key` in `bucket` is; with no key, where the bucket is; with neither, where the account's buckets are listed.
+    ///
+    /// Refused are buckets that the account's hosts cannot address: names kept for other kinds of buckets, and names
+    /// with dots on acceleration hosts. What a configured bucket is refused for is known as soon as the configuration is.
+    pub fn location(
+        &self,
+        bucket: Option<&BucketName>,
+        key: Option<&ObjectKey>,
+    ) -> Result<Location, Unsupported> {
+        self.locate(bucket.map(BucketName::as_str), key.map(ObjectKey::as_str))
+    }
+
+    /// As [`Self::location`], for a bucket name that was not checked: S3 still has buckets that are older than its
+    /// naming rules, always in path style.
+    pub fn locate(&self, bucket: Option<&str>, key: Option<&str>) -> Result<Location, Unsupported> {
+        let reserved = self.profile.reserved_bucket_suffixes.iter();
+        if let Some(reserved) = bucket.and_then(|name| reserved.clone().find(|it| name.ends_with(it.suffix)))
+        {
+            return Err(self.unsupported(format!(
+                "general purpose bucket whose name ends in {}: such names are those of {}",
+                reserved.suffix, reserved.names
+            )));
+        }
+        self.hosts.preferred(bucket, key).ok_or_else(|| {
+            self.unsupported("transfer acceleration for bucket names with more in them than a-z, 0-9 and `-`")
+        })
+    }
+
+    /// The object's address without a signature, percent-encoded; never on acceleration hosts, which bill a download.
+    pub fn public_url(&self, bucket: &BucketName, key: &ObjectKey) -> String {
+        let Some(base) = &self.public_base else {
+            return self.hosts.plain(Some(bucket.as_str()), Some(key.as_str())).url();
+        };
+        let mut url = String::with_capacity(base.len() + key.as_str().len() + 1);
+        url.push_str(base);
+        url.push('/');
+        encode::path(key.as_str(), &mut url);
+        url
+    }
+
+    fn unsupported(&self, feature: impl Into<String>) -> Unsupported {
+        Unsupported { provider: self.profile.title, feature: feature.into() }
+    }
+}
