@@ -34,13 +34,14 @@
 
 use wharf_provider::Provider;
 
+mod b2;
 mod minio;
 mod r2;
 mod s3;
 mod wasabi;
 
 /// Every provider, in the order in which people are shown them.
-pub const PROVIDERS: &[&dyn Provider] = &[&s3::S3, &r2::R2, &minio::Minio, &wasabi::Wasabi];
+pub const PROVIDERS: &[&dyn Provider] = &[&s3::S3, &r2::R2, &minio::Minio, &wasabi::Wasabi, &b2::B2];
 
 /// The provider whose profile has this `kind`.
 pub fn by_kind(kind: &str) -> Option<&'static dyn Provider> {
