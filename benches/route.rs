@@ -1,0 +1,106 @@
+//! The signed-url route without HTTP: read the body, find the bucket, presign, seal, write the reply.
+//! `cargo bench --bench route`
+
+#![allow(clippy::unwrap_used, reason = "a bench that cannot start has no figures")]
+
+use std::{net::Ipv4Addr, sync::Arc};
+
+use divan::{Bencher, black_box};
+use http::Method;
+use secrecy::SecretString;
+use wharf::{
+    backend::SigningKeys,
+    clock::Clock,
+    config::{Environment, from_toml_text},
+    request::{
+        Context,
+        authenticate::Identity,
+        rate_limit::{RateLimits, Standing},
+        seal::Sealer,
+    },
+    upload_api::{Call, Parts, UploadApi, route},
+};
+
+/// The body that the published SDK sends, credentials and all.
+const BROUGHT: &str = concat!(
+    r#"{"filename":"my photo (1).jpg","contentType":"image/jpeg","fileSize":11,"#,
+    r#""s3AccessKey":"AKIAIOSFODNN7EXAMPLE","s3SecretKey":"wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY","#,
+    r#""s3Bucket":"my-bucket","s3Region":"us-east-1","s3EncryptionType":"SSE-S3","expiresIn":3600,"#,
+    r#""magicBytes":[255,216,255,224,0,16,74,70]}"#
+);
+
+/// The same upload where the config holds the credentials.
+const CONFIGURED: &str =
+    r#"{"filename":"my photo (1).jpg","contentType":"image/jpeg","fileSize":11,"expiresIn":3600}"#;
+
+const CONFIG: &str = r#"
+[upload.callers]
+allowed = true
+[providers.main]
+plugin = "s3"
+region = "us-east-1"
+access_key_id = "AKIAIOSFODNN7EXAMPLE"
+secret_access_key = "wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY"
+[buckets.photos]
+provider = "main"
+bucket = "my-bucket"
+"#;
+
+fn main() {
+    divan::main();
+}
+
+#[divan::bench]
+fn signed_url_brought(bencher: Bencher<'_, '_>) {
+    answer(bencher, "/api/v1/upload/s3/signed-url", BROUGHT);
+}
+
+#[divan::bench]
+fn signed_url_configured(bencher: Bencher<'_, '_>) {
+    answer(bencher, "/api/v1/upload/photos/signed-url", CONFIGURED);
+}
+
+#[divan::bench]
+fn download_configured(bencher: Bencher<'_, '_>) {
+    answer(
+        bencher,
+        "/api/v1/upload/download/photos/signed-url",
+        r#"{"key":"folder/a b.txt","expiresIn":3600}"#,
+    );
+}
+
+#[divan::bench]
+fn batch_of_100_brought(bencher: Bencher<'_, '_>) {
+    let file = r#"{"filename":"my photo (1).jpg","contentType":"image/jpeg","fileSize":11}"#;
+    let own = BROUGHT.split_once(r#""fileSize":11,"#).unwrap().1;
+    let body = format!(r#"{{"files":[{}],{own}"#, vec![file; 100].join(","));
+    answer(bencher, "/api/v1/upload/s3/batch-signed-url", &body);
+}
+
+fn answer(bencher: Bencher<'_, '_>, path: &str, body: &str) {
+    let api = api();
+    let clock = Clock::System;
+    let context = Context {
+        request_id: "req-0123456789abcdef".to_owned(),
+        client_ip: Ipv4Addr::LOCALHOST.into(),
+        is_loopback: true,
+        received: clock.now(),
+    };
+    bencher.bench_local(|| {
+        let route = route(&Method::POST, black_box(path)).unwrap();
+        let call =
+            Call { route: &route, identity: &Identity::Loopback, context: &context, body: body.as_bytes() };
+        api.handle(&call, &mut Standing::default()).unwrap()
+    });
+}
+
+fn api() -> UploadApi {
+    let config = from_toml_text(CONFIG, &Environment::default()).unwrap();
+    UploadApi::new(Parts {
+        rate_limits: Arc::new(RateLimits::new(&config, Clock::System, None)),
+        signing_keys: Arc::new(SigningKeys::new(64)),
+        sealer: Arc::new(Sealer::new(&[SecretString::from("00".repeat(32))]).unwrap()),
+        config: Arc::new(config),
+        clock: Clock::System,
+    })
+}

@@ -1,0 +1,181 @@
+//! What `/metrics` shows. Every label has a small closed set of values: nothing that a client sends becomes one.
+
+use std::{fmt, time::Duration};
+
+use http::StatusCode;
+use prometheus_client::{
+    encoding::{EncodeLabelSet, text},
+    metrics::{counter::Counter, family::Family, gauge::Gauge, histogram::Histogram, info::Info},
+    registry::Registry,
+};
+
+use crate::{error::Code, server::DoorMetrics};
+
+/// Seconds; a signed URL takes tens of microseconds, a slow provider seconds.
+const DURATION_BUCKETS: [f64; 12] =
+    [0.000_1, 0.000_25, 0.000_5, 0.001, 0.002_5, 0.005, 0.01, 0.05, 0.25, 1.0, 5.0, 30.0];
+
+/// Counters of the whole process; a reload does not reset them.
+#[derive(Debug)]
+pub struct Metrics {
+    registry: Registry,
+    requests: Family<RequestLabels, Counter>,
+    durations: Histogram,
+    errors: Family<ErrorLabels, Counter>,
+    reloads: Family<ReloadLabels, Counter>,
+    /// Requests that were admitted and whose reply has not been handed over.
+    pub requests_in_flight: Gauge,
+    /// The upload API's connections.
+    pub api_door: DoorMetrics,
+    /// The admin listener's connections.
+    pub admin_door: DoorMetrics,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct RequestLabels {
+    route: &'static str,
+    status: &'static str,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct ErrorLabels {
+    code: &'static str,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct ReloadLabels {
+    outcome: &'static str,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct DoorLabels {
+    door: &'static str,
+}
+
+impl Default for Metrics {
+    fn default() -> Self {
+        let mut metrics = Self {
+            registry: Registry::with_prefix("wharf"),
+            requests: Family::default(),
+            durations: Histogram::new(DURATION_BUCKETS),
+            errors: Family::default(),
+            reloads: Family::default(),
+            requests_in_flight: Gauge::default(),
+            api_door: DoorMetrics::default(),
+            admin_door: DoorMetrics::default(),
+        };
+        metrics.register();
+        metrics.register_doors();
+        metrics
+    }
+}
+
+impl Metrics {
+    fn register(&mut self) {
+        let registry = &mut self.registry;
+        registry.register("requests", "Requests by route and class of status", self.requests.clone());
+        registry.register(
+            "request_duration_seconds",
+            "From the end of a request's head to the end of its reply",
+            self.durations.clone(),
+        );
+        registry.register("errors", "Error replies by code", self.errors.clone());
+        registry.register("config_reloads", "Reloads by outcome", self.reloads.clone());
+        registry.register(
+            "requests_in_flight",
+            "Requests that are being answered",
+            self.requests_in_flight.clone(),
+        );
+        let build = Info::new(vec![("version", env!("CARGO_PKG_VERSION"))]);
+        registry.register("build", "What is running", build);
+    }
+
+    fn register_doors(&mut self) {
+        let open = Family::<DoorLabels, Gauge>::default();
+        let refused = Family::<DoorLabels, Counter>::default();
+        let timed_out = Family::<DoorLabels, Counter>::default();
+        let door = |name| {
+            let labels = DoorLabels { door: name };
+            DoorMetrics {
+                open: open.get_or_create_owned(&labels),
+                refused_per_ip: refused.get_or_create_owned(&labels),
+                timed_out: timed_out.get_or_create_owned(&labels),
+            }
+        };
+        self.api_door = door("api");
+        self.admin_door = door("admin");
+        let registry = &mut self.registry;
+        registry.register("connections", "Open connections", open);
+        registry.register(
+            "connections_refused",
+            "Connections refused because their client had too many",
+            refused,
+        );
+        registry.register("connections_timed_out", "Connections cut because they were overdue", timed_out);
+    }
+
+    /// Counts one request that has ended; without a status its client left before the reply.
+    pub fn request(&self, route: &'static str, status: Option<StatusCode>, duration: Duration) {
+        self.requests.get_or_create(&RequestLabels { route, status: class(status) }).inc();
+        self.durations.observe(duration.as_secs_f64());
+    }
+
+    /// Counts one error reply.
+    pub fn error(&self, code: Code) {
+        self.errors.get_or_create(&ErrorLabels { code: code.as_str() }).inc();
+    }
+
+    /// Counts one reload.
+    pub fn reload(&self, succeeded: bool) {
+        let outcome = if succeeded { "ok" } else { "failed" };
+        self.reloads.get_or_create(&ReloadLabels { outcome }).inc();
+    }
+
+    /// Everything, in the `OpenMetrics` text format.
+    pub fn encode(&self) -> Result<String, fmt::Error> {
+        let mut out = String::new();
+        text::encode(&mut out, &self.registry)?;
+        Ok(out)
+    }
+}
+
+fn class(status: Option<StatusCode>) -> &'static str {
+    match status.map(|status| status.as_u16() / 100) {
+        Some(1) => "1xx",
+        Some(2) => "2xx",
+        Some(3) => "3xx",
+        Some(4) => "4xx",
+        Some(5) => "5xx",
+        _ => "none",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_happened_can_be_read() {
+        let metrics = Metrics::default();
+        metrics.request("signed_url", Some(StatusCode::OK), Duration::from_micros(80));
+        metrics.request("none", None, Duration::ZERO);
+        metrics.error(Code::RateLimited);
+        metrics.reload(true);
+        metrics.requests_in_flight.inc();
+        metrics.api_door.open.inc();
+        let text = metrics.encode().unwrap();
+        for line in [
+            "wharf_requests_total{route=\"signed_url\",status=\"2xx\"} 1",
+            "wharf_requests_total{route=\"none\",status=\"none\"} 1",
+            "wharf_errors_total{code=\"RATE_LIMITED\"} 1",
+            "wharf_config_reloads_total{outcome=\"ok\"} 1",
+            "wharf_requests_in_flight 1",
+            "wharf_connections{door=\"api\"} 1",
+            "wharf_connections_refused_total{door=\"admin\"} 0",
+            "wharf_request_duration_seconds_bucket{le=\"0.0001\"} 2",
+        ] {
+            assert!(text.lines().any(|found| found == line), "{line} is not in\n{text}");
+        }
+        assert!(text.contains(concat!("wharf_build_info{version=\"", env!("CARGO_PKG_VERSION"), "\"}")));
+    }
+}

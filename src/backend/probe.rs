@@ -1,0 +1,183 @@
+//! Finds out whether a provider can be used as it is configured, and if not, what to change.
+//!
+//! The checks go from the outside in, each by itself, so that the first that fails names the cause: name service, TLS, clock,
+//! credentials, bucket, objects, browsers. One that cannot tell anything because an earlier one failed is skipped. Whatever
+//! the probe stores it deletes again.
+
+mod advice;
+mod connection;
+mod cors;
+mod objects;
+mod report;
+
+use bytes::Bytes;
+use http::{Method, Response, StatusCode};
+use wharf_provider::Account;
+use wharf_wire::{
+    names::{BucketName, NameError, ObjectKey},
+    xml,
+};
+
+use self::{
+    advice::{Refusal, refusal},
+    objects::Objects,
+};
+use super::{
+    call::{Call, CallError},
+    upstream::{Reach, Upstream, UpstreamError},
+};
+use crate::clock::Clock;
+
+pub use report::{Check, Outcome, Report, Row};
+
+/// Everything that the checks need.
+#[derive(Debug)]
+pub struct Probe<'a> {
+    /// What sends requests.
+    pub upstream: &'a Upstream,
+    /// How far they may reach.
+    pub reach: Reach,
+    /// What signs them.
+    pub account: &'a Account,
+    /// The bucket to try; with none, its checks are skipped.
+    pub bucket: Option<ProbeBucket<'a>>,
+    /// The origin of a page that is to use the bucket, `https://app.example.com`.
+    pub origin: &'a str,
+    /// Makes the probe's objects unlike any others.
+    pub id: &'a str,
+    /// The time, for signatures and for the provider's clock.
+    pub clock: Clock,
+}
+
+/// The bucket to try.
+#[derive(Debug, Clone, Copy)]
+pub struct ProbeBucket<'a> {
+    /// What it is called at the provider.
+    pub name: &'a BucketName,
+    /// What stands before every key there.
+    pub key_prefix: &'a str,
+}
+
+/// Why a check could not be made.
+#[derive(Debug, thiserror::Error)]
+enum ProbeError {
+    #[error(transparent)]
+    Upstream(#[from] UpstreamError),
+    #[error(transparent)]
+    Call(#[from] CallError),
+    #[error(transparent)]
+    Name(#[from] NameError),
+}
+
+type Reply = Result<Response<Bytes>, ProbeError>;
+
+impl Probe<'_> {
+    /// Makes every check, in order.
+    pub async fn run(&self) -> Report {
+        use Check::{
+            Bucket, ClockSkew, Cors, Credentials, Delete, ListBuckets, Multipart, ReadBack, Resolve, Tls,
+            Write,
+        };
+
+        let mut report = Report::default();
+        report.step(Resolve, &[], self.resolve()).await;
+        report.step(Tls, &[Resolve], self.tls()).await;
+        report.step(ClockSkew, &[Resolve, Tls], self.clock_skew()).await;
+        report.step(Credentials, &[Resolve, Tls], self.credentials()).await;
+        report.step(ListBuckets, &[Resolve, Tls, Credentials], self.list_buckets()).await;
+        let Some(bucket) = self.bucket else {
+            let reason = "no bucket was named";
+            report.skip(&[Bucket, Write, ReadBack, Multipart, Delete, Cors], reason);
+            return report;
+        };
+        report.step(Bucket, &[Resolve, Tls, Credentials], self.bucket(bucket)).await;
+        match Objects::new(self, bucket) {
+            Ok(mut objects) => {
+                report.step(Write, &[Resolve, Tls, Credentials, Bucket], objects.write()).await;
+                report.step(ReadBack, &[Resolve, Tls, Credentials, Bucket, Write], objects.read_back()).await;
+                report.step(Multipart, &[Resolve, Tls, Credentials, Bucket], objects.multipart()).await;
+                // Even where a write failed: it may have failed on its way back.
+                report.step(Delete, &[], objects.delete()).await;
+            }
+            Err(reason) => report.skip(&[Write, ReadBack, Multipart, Delete], &reason),
+        }
+        report.step(Cors, &[Resolve, Tls, Bucket], self.cors(bucket)).await;
+        report
+    }
+
+    /// Any answer that names a right in place of the credentials says that these are known.
+    async fn credentials(&self) -> Outcome {
+        match self.call(Call::default()).await {
+            Err(error) => error.into(),
+            Ok(reply) if reply.status().is_success() => match xml::read_bucket_names(reply.body()) {
+                Ok(_) => Outcome::passed("the provider knows them"),
+                Err(_) => Outcome::failed(
+                    "the endpoint does not answer as S3 does",
+                    "`endpoint` must be that of the S3 API, not of a console or a web page",
+                ),
+            },
+            Ok(reply) => match refusal(&reply) {
+                refusal @ Refusal { is_about_rights: false, .. } => refusal.into(),
+                Refusal { .. } => Outcome::passed("the provider knows them"),
+            },
+        }
+    }
+
+    async fn list_buckets(&self) -> Outcome {
+        match self.call(Call::default()).await {
+            Err(error) => error.into(),
+            Ok(reply) if reply.status().is_success() => match xml::read_bucket_names(reply.body()) {
+                Ok(names) => Outcome::passed(format!("{} of them", names.len())),
+                Err(error) => {
+                    Outcome::failed(error.to_string(), "see whether the endpoint is that of an S3 API")
+                }
+            },
+            Ok(_) => Outcome::skipped("the credentials may not list buckets, and Wharf does not need it"),
+        }
+    }
+
+    async fn bucket(&self, bucket: ProbeBucket<'_>) -> Outcome {
+        let query = [("list-type", "2"), ("max-keys", "1")];
+        let call = Call { bucket: Some(bucket.name), query: &query, ..Call::default() };
+        match self.call(call).await {
+            Err(error) => error.into(),
+            Ok(reply) if reply.status().is_success() => Outcome::passed("it is there, and can be listed"),
+            Ok(reply) => match refusal(&reply) {
+                refusal @ Refusal { is_about_rights: false, .. } => refusal.into(),
+                Refusal { .. } => {
+                    Outcome::passed("it is there; the credentials may not list it (s3:ListBucket)")
+                }
+            },
+        }
+    }
+
+    async fn call(&self, call: Call<'_>) -> Reply {
+        let request = call.sign(self.account, self.clock.now())?;
+        let response = self.upstream.send(request, self.reach).await?;
+        Ok(self.upstream.read(response, xml::DOCUMENT_BYTES_MAX).await?)
+    }
+}
+
+impl From<ProbeError> for Outcome {
+    fn from(error: ProbeError) -> Self {
+        let fix = match &error {
+            ProbeError::Upstream(error) => advice::fix_of_connection(error),
+            ProbeError::Call(_) | ProbeError::Name(_) => "change the account's settings or the bucket",
+        };
+        Self::failed(error.to_string(), fix)
+    }
+}
+
+/// A call about an object.
+fn object_call<'a>(method: Method, bucket: ProbeBucket<'a>, key: &'a ObjectKey) -> Call<'a> {
+    Call { method, bucket: Some(bucket.name), key: Some(key), ..Call::default() }
+}
+
+/// Whether a reply says that something was done: S3 answers some operations 200 and then an error in the body.
+fn is_done(reply: &Response<Bytes>) -> bool {
+    reply.status().is_success() && xml::read_error(reply.body()).is_err()
+}
+
+fn is_denied(reply: &Response<Bytes>) -> bool {
+    reply.status() == StatusCode::FORBIDDEN
+}

@@ -1,0 +1,151 @@
+//! What the checks came to.
+
+use serde::Serialize;
+
+/// One thing that is checked.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Check {
+    /// The endpoint's name has an address.
+    Resolve,
+    /// Its certificate is trusted.
+    Tls,
+    /// Its clock and this machine's agree.
+    ClockSkew,
+    /// The credentials are known there.
+    Credentials,
+    /// They may list buckets.
+    ListBuckets,
+    /// The bucket is there.
+    Bucket,
+    /// An object can be stored.
+    Write,
+    /// It is what was stored.
+    ReadBack,
+    /// An object can be stored in parts.
+    Multipart,
+    /// Objects can be deleted.
+    Delete,
+    /// A page may upload.
+    Cors,
+}
+
+impl Check {
+    /// Every check, in the order in which they are made.
+    pub const ALL: [Self; 11] = [
+        Self::Resolve,
+        Self::Tls,
+        Self::ClockSkew,
+        Self::Credentials,
+        Self::ListBuckets,
+        Self::Bucket,
+        Self::Write,
+        Self::ReadBack,
+        Self::Multipart,
+        Self::Delete,
+        Self::Cors,
+    ];
+
+    /// For people.
+    pub const fn title(self) -> &'static str {
+        match self {
+            Self::Resolve => "resolve",
+            Self::Tls => "TLS",
+            Self::ClockSkew => "clock skew",
+            Self::Credentials => "credentials",
+            Self::ListBuckets => "list buckets",
+            Self::Bucket => "bucket reachable",
+            Self::Write => "write",
+            Self::ReadBack => "read back",
+            Self::Multipart => "multipart",
+            Self::Delete => "delete",
+            Self::Cors => "CORS for browsers",
+        }
+    }
+}
+
+/// What a check came to. No text in it holds a secret, or a control character that a provider sent.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(tag = "outcome", rename_all = "lowercase")]
+pub enum Outcome {
+    /// It is as it should be.
+    Passed {
+        /// What was seen.
+        detail: String,
+    },
+    /// It is not.
+    Failed {
+        /// What was seen.
+        reason: String,
+        /// What to change.
+        fix: String,
+    },
+    /// It was not checked.
+    Skipped {
+        /// Why.
+        reason: String,
+    },
+}
+
+impl Outcome {
+    pub(super) fn passed(detail: impl Into<String>) -> Self {
+        Self::Passed { detail: detail.into() }
+    }
+
+    pub(super) fn failed(reason: impl Into<String>, fix: impl Into<String>) -> Self {
+        Self::Failed { reason: reason.into(), fix: fix.into() }
+    }
+
+    pub(super) fn skipped(reason: impl Into<String>) -> Self {
+        Self::Skipped { reason: reason.into() }
+    }
+}
+
+/// A check and what it came to.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Row {
+    /// What was checked.
+    pub check: Check,
+    /// What it came to.
+    #[serde(flatten)]
+    pub outcome: Outcome,
+}
+
+/// One row per check.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+#[serde(transparent)]
+pub struct Report {
+    /// In the order in which they were made.
+    pub rows: Vec<Row>,
+}
+
+impl Report {
+    /// How many checks failed.
+    pub fn failed(&self) -> usize {
+        self.rows.iter().filter(|row| matches!(row.outcome, Outcome::Failed { .. })).count()
+    }
+
+    /// Makes a check, unless one that it needs did not pass.
+    pub(super) async fn step(
+        &mut self,
+        check: Check,
+        needs: &[Check],
+        making: impl Future<Output = Outcome>,
+    ) {
+        let lacks = needs.iter().copied().find(|needed| self.has_failed(*needed));
+        let outcome = match lacks {
+            Some(lacks) => Outcome::skipped(format!("{} failed", lacks.title())),
+            None => making.await,
+        };
+        self.rows.push(Row { check, outcome });
+    }
+
+    /// Leaves checks out.
+    pub(super) fn skip(&mut self, checks: &[Check], reason: &str) {
+        self.rows.extend(checks.iter().map(|check| Row { check: *check, outcome: Outcome::skipped(reason) }));
+    }
+
+    fn has_failed(&self, check: Check) -> bool {
+        self.rows.iter().any(|row| row.check == check && matches!(row.outcome, Outcome::Failed { .. }))
+    }
+}

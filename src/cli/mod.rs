@@ -1,0 +1,158 @@
+//! The command line: one module per subcommand, each with what it takes (`Arguments`) and a `run` that writes to whatever it
+//! is given. What is written is made by functions without IO, so that tests read it as a person would.
+
+pub mod check;
+pub mod completions;
+pub mod demo;
+pub mod policy;
+pub mod presign;
+pub mod providers;
+pub mod serve;
+mod stop;
+pub mod test;
+#[cfg(test)]
+mod tests;
+
+use std::{io, path::PathBuf, process::ExitCode};
+
+use clap::{CommandFactory, Parser, Subcommand};
+use thiserror::Error;
+
+use crate::{
+    clock::Clock,
+    config::{
+        self, Config, ConfigError, Environment,
+        checked::{BucketConfig, ProviderConfig},
+    },
+};
+
+use self::stop::StopSignals;
+
+/// A gateway for S3 storage: presigned uploads for any provider, from one configuration file.
+#[derive(Debug, Parser)]
+#[command(name = "wharf", version)]
+pub struct Cli {
+    /// The configuration file.
+    #[arg(long, global = true, value_name = "FILE")]
+    pub config: Option<PathBuf>,
+    /// What to do; `serve` when nothing is said.
+    #[command(subcommand)]
+    pub command: Option<Command>,
+}
+
+/// What Wharf can be told to do.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Serve the upload API until SIGTERM or SIGINT.
+    Serve,
+    /// Run a store, Wharf and a page to drop a file on. It needs no account and no configuration.
+    Demo(demo::Arguments),
+    /// Check the configuration, and say everything that is wrong with it.
+    Check,
+    /// Sign a URL for one object of a configured bucket.
+    ///
+    /// The URL alone goes to standard output, so that `curl -T photo.jpg "$(wharf presign put photos photo.jpg)"` works.
+    Presign(presign::Arguments),
+    /// Print the least policies that a configured bucket needs, ready to paste.
+    Policy(policy::Arguments),
+    /// Try a configured provider, from name service to an upload, and say what to change.
+    ///
+    /// It stores two small objects under `.wharf-test/` and deletes them again. Exits with an error when a check fails.
+    Test(test::Arguments),
+    /// Show what each provider plugin can do.
+    Providers(providers::Arguments),
+    /// Print a completion script for a shell.
+    Completions(completions::Arguments),
+    /// Print a manual page.
+    Man(completions::ManArguments),
+}
+
+/// Why a subcommand could not do what it was asked.
+#[derive(Debug, Error)]
+pub enum CliError {
+    /// A name that nothing bears; the text lists those that are there.
+    #[error("there is no {what} `{name}`; there is {}", listed(known))]
+    Unknown {
+        /// What was looked for.
+        what: &'static str,
+        /// The name that was given.
+        name: String,
+        /// The names that would do.
+        known: Vec<String>,
+    },
+    /// What was asked cannot be; the text says what can.
+    #[error("{0}")]
+    Refused(String),
+    /// Some of `wharf test`'s checks failed; they were shown.
+    #[error("{0} of the checks failed")]
+    Checks(usize),
+    /// The demo did not start.
+    #[error(transparent)]
+    Demo(#[from] demo::DemoError),
+    /// The output could not be written.
+    #[error("the output could not be written: {0}")]
+    Output(#[from] io::Error),
+    /// The configuration.
+    #[error(transparent)]
+    Config(#[from] ConfigError),
+    /// `wharf serve`.
+    #[error(transparent)]
+    Serve(#[from] serve::ServeError),
+    /// The signals that end a demo.
+    #[error("signals: {0}")]
+    Signals(io::Error),
+}
+
+impl CliError {
+    /// Whether the reader of the output went away before its end, as `head` does: nothing is wrong then.
+    pub fn is_closed_pipe(&self) -> bool {
+        matches!(self, Self::Output(error) if error.kind() == io::ErrorKind::BrokenPipe)
+    }
+}
+
+fn listed(names: &[String]) -> String {
+    if names.is_empty() { "none".to_owned() } else { names.join(", ") }
+}
+
+/// Does what the command line says.
+pub async fn run(cli: Cli, environment: Environment) -> Result<ExitCode, CliError> {
+    let load = || config::load(cli.config.as_deref(), &environment);
+    let (mut out, mut notes) = (io::stdout(), io::stderr());
+    match cli.command.unwrap_or(Command::Serve) {
+        Command::Serve => return Ok(serve::run(cli.config.as_deref(), environment.clone()).await?),
+        Command::Demo(arguments) => {
+            let mut stop = StopSignals::new().map_err(CliError::Signals)?;
+            demo::run(&arguments, &mut out, stop.next()).await?;
+        }
+        Command::Check => return check::run(cli.config.as_deref(), &environment, &mut out),
+        Command::Presign(arguments) => {
+            presign::run(&arguments, &load()?, Clock::System.now(), &mut out, &mut notes)?;
+        }
+        Command::Policy(arguments) => policy::run(&arguments, &load()?, &mut out)?,
+        Command::Test(arguments) => {
+            test::run(&arguments, &load()?, Clock::System, &mut out, &mut notes).await?;
+        }
+        Command::Providers(arguments) => providers::run(&arguments, wharf_plugins::PROVIDERS, &mut out)?,
+        Command::Completions(arguments) => completions::run(&arguments, &mut Cli::command(), &mut out)?,
+        Command::Man(arguments) => completions::run_man(&arguments, Cli::command(), &mut out)?,
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+/// A configured bucket and the account that it belongs to.
+fn configured<'a>(
+    config: &'a Config,
+    name: &str,
+) -> Result<(&'a BucketConfig, &'a ProviderConfig), CliError> {
+    let bucket = config.buckets.get(name).ok_or_else(|| CliError::Unknown {
+        what: "configured bucket",
+        name: name.to_owned(),
+        known: config.buckets.keys().cloned().collect(),
+    })?;
+    let provider = config.providers.get(&bucket.provider).ok_or_else(|| CliError::Unknown {
+        what: "configured provider",
+        name: bucket.provider.clone(),
+        known: config.providers.keys().cloned().collect(),
+    })?;
+    Ok((bucket, provider))
+}

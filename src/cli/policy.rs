@@ -1,0 +1,352 @@
+//! `wharf policy`: the least that an operator has to grant, as documents to paste.
+//!
+//! Three documents: rights for the account that Wharf signs with (IAM), the bucket's own policy, and the rules that let pages
+//! use signed URLs (CORS). What a provider takes, and the partition in its ARNs, are facts of its profile; where it takes no
+//! such document, its profile says what to do instead.
+
+use std::{collections::BTreeMap, io::Write};
+
+use clap::{Args, ValueEnum};
+use serde::Serialize;
+use wharf_provider::{Account, CorsSupport, Encryption, PolicyRule};
+
+use super::{CliError, configured};
+use crate::config::{
+    Config,
+    checked::{BucketConfig, Cors, EncryptionChoice, Origins},
+};
+
+/// What `wharf policy` takes.
+#[derive(Debug, Args)]
+pub struct Arguments {
+    /// The bucket's name in the configuration.
+    bucket: String,
+    /// Which document to print; one alone is printed as bare JSON.
+    #[arg(long = "for", value_name = "DOCUMENT", value_enum, default_value_t = Wanted::All)]
+    wanted: Wanted,
+    /// What Wharf is to do with the objects. `wharf test` needs all of it.
+    #[arg(long, value_name = "RIGHT", value_enum, value_delimiter = ',', default_values_t = Right::ALL)]
+    rights: Vec<Right>,
+    /// The ARN of a user or role in another account whom the bucket's own policy is to give these rights.
+    #[arg(long, value_name = "ARN")]
+    principal: Option<String>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum Wanted {
+    /// Rights for the account that Wharf signs with.
+    Iam,
+    /// The bucket's own policy.
+    Bucket,
+    /// Rules for browsers.
+    Cors,
+    /// All three, each under a heading.
+    All,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum Right {
+    /// Sign downloads.
+    Read,
+    /// Sign uploads, in one piece or in parts.
+    Write,
+    /// Delete objects.
+    Delete,
+    /// List objects; also, a missing object is told from a forbidden one.
+    List,
+}
+
+impl Right {
+    const ALL: [Self; 4] = [Self::Read, Self::Write, Self::Delete, Self::List];
+
+    /// What it takes on the objects
+    /// (<https://docs.aws.amazon.com/service-authorization/latest/reference/list_amazons3.html>).
+    const fn object_actions(self) -> &'static [&'static str] {
+        match self {
+            Self::Read => &["s3:GetObject", "s3:GetObjectVersion"],
+            // Starting, sending and completing the parts of an upload are all PutObject.
+            Self::Write => &["s3:PutObject", "s3:AbortMultipartUpload", "s3:ListMultipartUploadParts"],
+            Self::Delete => &["s3:DeleteObject"],
+            Self::List => &[],
+        }
+    }
+
+    /// What it takes on the key that the objects are encrypted with. Parts are decrypted when they are put together
+    /// (<https://docs.aws.amazon.com/AmazonS3/latest/userguide/UsingKMSEncryption.html>).
+    const fn key_actions(self) -> &'static [&'static str] {
+        match self {
+            Self::Read => &["kms:Decrypt"],
+            Self::Write => &["kms:Decrypt", "kms:GenerateDataKey"],
+            Self::Delete | Self::List => &[],
+        }
+    }
+}
+
+/// A document as JSON, or why there is none and what to do instead.
+type Document = Result<String, String>;
+
+/// Writes the document or documents.
+pub fn run(arguments: &Arguments, config: &Config, out: &mut impl Write) -> Result<(), CliError> {
+    let (bucket, provider) = configured(config, &arguments.bucket)?;
+    let subject = Subject {
+        bucket,
+        account: &provider.account,
+        rights: &arguments.rights,
+        principal: arguments.principal.as_deref(),
+    };
+    let text = render(arguments.wanted, &subject, &config.upload.cors)?;
+    out.write_all(text.as_bytes())?;
+    Ok(())
+}
+
+fn render(wanted: Wanted, subject: &Subject<'_>, cors: &Cors) -> Result<String, CliError> {
+    let bare = |document: Document| document.map(|json| json + "\n").map_err(CliError::Refused);
+    match wanted {
+        Wanted::Iam => bare(subject.iam_policy()),
+        Wanted::Bucket => bare(subject.bucket_policy()),
+        Wanted::Cors => bare(subject.cors_rules(cors)),
+        Wanted::All => Ok([
+            section("IAM policy, for the user or role that Wharf signs as", subject.iam_policy()),
+            section("Bucket policy", subject.bucket_policy()),
+            section("CORS rules", subject.cors_rules(cors)),
+        ]
+        .join("\n")),
+    }
+}
+
+fn section(heading: &str, document: Document) -> String {
+    match document {
+        Ok(json) => format!("# {heading}\n{json}\n"),
+        Err(reason) => format!("# {heading}: none. {reason}\n"),
+    }
+}
+
+/// Whom and what the documents are about.
+struct Subject<'a> {
+    bucket: &'a BucketConfig,
+    account: &'a Account,
+    rights: &'a [Right],
+    principal: Option<&'a str>,
+}
+
+impl Subject<'_> {
+    /// Rights for the account that Wharf signs with.
+    fn iam_policy(&self) -> Document {
+        let partition = self.partition()?;
+        let mut statements = vec![];
+        statements.extend(self.objects_statement(partition));
+        statements.extend(self.bucket_statement(partition));
+        statements.extend(self.key_statement(partition));
+        policy(statements)
+    }
+
+    /// The bucket's own policy: rights for another account, reading for everyone if the bucket is public, and no plain HTTP.
+    fn bucket_policy(&self) -> Document {
+        let partition = self.partition()?;
+        let mut statements = vec![];
+        if let Some(principal) = self.principal {
+            let granted = [self.objects_statement(partition), self.bucket_statement(partition)];
+            statements.extend(granted.into_iter().flatten().map(|statement| statement.to(principal)));
+        }
+        statements.extend(self.bucket.public.then(|| self.public_statement(partition)));
+        statements.extend(self.tls_statement(partition));
+        if statements.is_empty() {
+            return Err("The IAM policy alone is enough for a private bucket of one's own.".to_owned());
+        }
+        policy(statements)
+    }
+
+    /// The rules that let pages use signed URLs.
+    fn cors_rules(&self, cors: &Cors) -> Document {
+        if let CorsSupport::Otherwise(instead) = self.account.profile().cors {
+            return Err(sentence(instead));
+        }
+        let origins = match &cors.origins {
+            Origins::Any => vec!["*".to_owned()],
+            Origins::Listed(origins) => origins.clone(),
+        };
+        let rule = CorsRule {
+            allowed_origins: origins,
+            allowed_methods: vec!["GET", "HEAD", "PUT"],
+            allowed_headers: self.browser_headers(),
+            expose_headers: vec!["ETag"],
+            max_age_seconds: cors.max_age_seconds,
+        };
+        json(&[rule])
+    }
+
+    /// The headers that a page sends with a signed upload.
+    fn browser_headers(&self) -> Vec<&'static str> {
+        let profile = self.account.profile();
+        let mut headers = vec!["content-type"];
+        let signs_encryption = !profile.encrypts_unasked && !profile.encryption.is_empty();
+        if signs_encryption || profile.encryption.contains(&Encryption::SseKms) {
+            headers.push("x-amz-server-side-encryption");
+        }
+        if profile.encryption.contains(&Encryption::SseKms) {
+            headers.push("x-amz-server-side-encryption-aws-kms-key-id");
+        }
+        headers
+    }
+
+    fn partition(&self) -> Result<&'static str, String> {
+        self.account.profile().arn_partition(self.account.region().as_str()).map_err(sentence)
+    }
+
+    fn bucket_arn(&self, partition: &str) -> String {
+        format!("arn:{partition}:s3:::{}", self.bucket.bucket.as_str())
+    }
+
+    fn objects_arn(&self, partition: &str) -> String {
+        format!("{}/{}*", self.bucket_arn(partition), self.bucket.key_prefix)
+    }
+
+    fn objects_statement(&self, partition: &str) -> Option<Statement> {
+        let actions = self.actions(Right::object_actions);
+        Statement::allow("WharfObjects", actions, vec![self.objects_arn(partition)])
+    }
+
+    fn bucket_statement(&self, partition: &str) -> Option<Statement> {
+        let actions = if self.rights.contains(&Right::List) { vec!["s3:ListBucket"] } else { vec![] };
+        let statement = Statement::allow("WharfBucket", actions, vec![self.bucket_arn(partition)])?;
+        if self.bucket.key_prefix.is_empty() {
+            return Some(statement);
+        }
+        Some(statement.when("StringLike", "s3:prefix", format!("{}*", self.bucket.key_prefix)))
+    }
+
+    /// Rights on the key that the bucket's objects are encrypted with, where the provider grants them in the same document.
+    fn key_statement(&self, partition: &str) -> Option<Statement> {
+        let PolicyRule::Documents { grants_keys: true, .. } = self.account.profile().policies else {
+            return None;
+        };
+        let Some(EncryptionChoice::SseKms { key_id }) = &self.bucket.encryption else { return None };
+        let any_key = format!("arn:{partition}:kms:{}:*:key/", self.account.region().as_str());
+        let allow = |resource| Statement::allow("WharfKey", self.actions(Right::key_actions), vec![resource]);
+        // Rights on a key cannot be granted by its alias; a condition can name it.
+        // https://docs.aws.amazon.com/kms/latest/developerguide/alias-authorization.html
+        if let Some((_, name)) = key_id.rsplit_once("alias/") {
+            let alias = format!("alias/{name}");
+            return Some(allow(any_key + "*")?.when(
+                "ForAnyValue:StringEquals",
+                "kms:ResourceAliases",
+                alias,
+            ));
+        }
+        allow(if key_id.starts_with("arn:") { key_id.clone() } else { any_key + key_id })
+    }
+
+    fn public_statement(&self, partition: &str) -> Statement {
+        Statement {
+            sid: "PublicRead",
+            effect: "Allow",
+            principal: Some(everyone()),
+            action: vec!["s3:GetObject"],
+            resource: vec![self.objects_arn(partition)],
+            condition: None,
+        }
+    }
+
+    /// On the provider's own hosts alone: behind a custom endpoint TLS may end before the store, which would then see plain
+    /// HTTP in every request.
+    fn tls_statement(&self, partition: &str) -> Option<Statement> {
+        if self.account.is_custom_endpoint() {
+            return None;
+        }
+        let bucket = self.bucket_arn(partition);
+        let statement = Statement {
+            sid: "DenyPlainHttp",
+            effect: "Deny",
+            principal: Some(everyone()),
+            action: vec!["s3:*"],
+            resource: vec![format!("{bucket}/*"), bucket],
+            condition: None,
+        };
+        Some(statement.when("Bool", "aws:SecureTransport", "false".to_owned()))
+    }
+
+    /// The actions of all wanted rights, sorted and each once.
+    fn actions(&self, of: fn(Right) -> &'static [&'static str]) -> Vec<&'static str> {
+        let mut actions: Vec<_> = self.rights.iter().flat_map(|right| of(*right)).copied().collect();
+        actions.sort_unstable();
+        actions.dedup();
+        actions
+    }
+}
+
+/// A policy in IAM's language
+/// (<https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_grammar.html>).
+#[derive(Serialize)]
+#[serde(rename_all = "PascalCase")]
+struct Policy {
+    version: &'static str,
+    statement: Vec<Statement>,
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "PascalCase")]
+struct Statement {
+    sid: &'static str,
+    effect: &'static str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    principal: Option<Principal>,
+    action: Vec<&'static str>,
+    resource: Vec<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    condition: Option<Condition>,
+}
+
+/// Who, by kind.
+type Principal = BTreeMap<&'static str, String>;
+/// Operator, then key, then value.
+type Condition = BTreeMap<&'static str, BTreeMap<&'static str, String>>;
+
+impl Statement {
+    /// A statement that allows `actions`; none where there are none.
+    fn allow(sid: &'static str, actions: Vec<&'static str>, resource: Vec<String>) -> Option<Self> {
+        let statement =
+            Self { sid, effect: "Allow", principal: None, action: actions, resource, condition: None };
+        (!statement.action.is_empty()).then_some(statement)
+    }
+
+    fn to(self, principal: &str) -> Self {
+        Self { principal: Some(Principal::from([("AWS", principal.to_owned())])), ..self }
+    }
+
+    fn when(self, operator: &'static str, key: &'static str, value: String) -> Self {
+        let condition = Condition::from([(operator, BTreeMap::from([(key, value)]))]);
+        Self { condition: Some(condition), ..self }
+    }
+}
+
+/// One rule of a bucket's CORS configuration, as the consoles take it
+/// (<https://docs.aws.amazon.com/AmazonS3/latest/userguide/ManageCorsUsing.html>).
+#[derive(Serialize)]
+#[serde(rename_all = "PascalCase")]
+struct CorsRule {
+    allowed_origins: Vec<String>,
+    allowed_methods: Vec<&'static str>,
+    allowed_headers: Vec<&'static str>,
+    expose_headers: Vec<&'static str>,
+    max_age_seconds: u32,
+}
+
+fn everyone() -> Principal {
+    Principal::from([("AWS", "*".to_owned())])
+}
+
+fn policy(statement: Vec<Statement>) -> Document {
+    json(&Policy { version: "2012-10-17", statement })
+}
+
+fn json(document: &impl Serialize) -> Document {
+    serde_json::to_string_pretty(document).map_err(|error| error.to_string())
+}
+
+/// A profile's remark as a sentence.
+fn sentence(remark: &str) -> String {
+    let mut letters = remark.chars();
+    letters
+        .next()
+        .map_or_else(String::new, |first| format!("{}{}.", first.to_ascii_uppercase(), letters.as_str()))
+}

@@ -1,0 +1,362 @@
+//! The configuration as used: every value checked, every name resolved. Nothing behind this door checks again.
+
+use std::{
+    borrow::Cow, collections::BTreeMap, net::SocketAddr, num::NonZeroU32, path::PathBuf, sync::Arc,
+    time::Duration,
+};
+
+use ipnet::IpNet;
+use secrecy::SecretString;
+use sha2::{Digest, Sha256};
+use wharf_provider::{
+    Account, Provider, StorageClass,
+    cdn::{CdnDomain, CdnSigner},
+};
+use wharf_wire::{date::Timestamp, endpoint::Endpoint, names::BucketName};
+
+/// Everything that Wharf was told.
+#[derive(Debug)]
+pub struct Config {
+    /// Listeners, limits and drain.
+    pub server: Server,
+    /// What is logged, and how.
+    pub log: Log,
+    /// The upload API's own settings.
+    pub upload: Upload,
+    /// Accounts, by the name that the config gives them.
+    pub providers: BTreeMap<String, ProviderConfig>,
+    /// Buckets, by the name that apps ask for.
+    pub buckets: BTreeMap<String, BucketConfig>,
+    /// Who may come in with a key. Empty (and no `jwt`): loopback alone is served, and everyone there may do everything.
+    pub keys: Vec<Arc<KeyConfig>>,
+    /// Who may come in with the app's token.
+    pub jwt: Option<JwtConfig>,
+}
+
+/// `[server]`
+#[derive(Debug, Clone)]
+pub struct Server {
+    /// The upload API's door.
+    pub api: Listener,
+    /// Health and metrics; loopback by default.
+    pub admin: Listener,
+    /// Peers whose `X-Forwarded-For` counts.
+    pub trusted_proxies: Vec<IpNet>,
+    /// Where Wharf keeps what it makes itself: a sealing key.
+    pub data_directory: PathBuf,
+    /// Keys that seal tokens (32 bytes each): the first seals, all open. Empty: one is made in the data directory.
+    pub sealing_keys: Vec<SecretString>,
+    /// Bounds on what a peer can make Wharf hold.
+    pub limits: ServerLimits,
+    /// How long a drain waits for requests in flight.
+    pub drain_timeout: Duration,
+}
+
+/// One door.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Listener {
+    /// Address and port; port 0 takes a free one.
+    pub listen: SocketAddr,
+    /// TLS; without it the door is plain HTTP.
+    pub tls: Option<TlsFiles>,
+}
+
+/// PEM files; they are read again at a reload.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct TlsFiles {
+    /// The certificate chain, the server's own first.
+    pub certificate_file: PathBuf,
+    /// The private key.
+    pub private_key_file: PathBuf,
+}
+
+/// `[server.limits]`: each names the harm that it bounds in `config.toml`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ServerLimits {
+    /// Open connections per listener.
+    pub connections_max: usize,
+    /// Open connections from one client address.
+    pub connections_per_ip_max: usize,
+    /// Requests in flight in the whole process.
+    pub requests_in_flight_max: usize,
+    /// Bytes of a request's head.
+    pub header_bytes_max: usize,
+    /// Header lines of a request.
+    pub headers_max: usize,
+    /// Bytes of a JSON body.
+    pub body_bytes_max: usize,
+    /// From the first byte of a connection or request to the end of its head (the TLS handshake included).
+    pub header_timeout: Duration,
+    /// A keep-alive connection without a request.
+    pub idle_timeout: Duration,
+    /// A whole JSON body.
+    pub body_timeout: Duration,
+    /// The slowest that a body may come, after a grace of a few seconds.
+    pub body_bytes_per_second_min: u64,
+    /// A reply of which the client takes nothing.
+    pub write_timeout: Duration,
+    /// HTTP/2 streams on one connection.
+    pub streams_per_connection_max: u32,
+}
+
+/// `[log]`
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Log {
+    /// A tracing filter: `info`, `wharf=debug,warn`.
+    pub filter: String,
+    /// Text or JSON lines.
+    pub format: LogFormat,
+    /// One line per request.
+    pub access: bool,
+}
+
+/// How a log line looks.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum LogFormat {
+    /// For people.
+    Text,
+    /// For machines.
+    Json,
+}
+
+/// `[upload]`
+#[derive(Debug)]
+pub struct Upload {
+    /// Who may call from a browser.
+    pub cors: Cors,
+    /// Credentials that callers bring in the body.
+    pub callers: Callers,
+    /// Seconds that a signed URL lives when the caller says nothing.
+    pub expires_default_seconds: u32,
+    /// Requests per client address.
+    pub rate_limit_per_ip: Option<RateLimit>,
+    /// Requests to one provider with credentials that callers bring, per plugin.
+    pub rate_limit_callers: Option<RateLimit>,
+    /// Client addresses whose rate is counted apart; the rest share one bucket.
+    pub rate_limit_clients_max: usize,
+}
+
+/// `[upload.cors]`
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Cors {
+    /// Origins as browsers send them, or any.
+    pub origins: Origins,
+    /// Seconds that a browser may keep a preflight's answer.
+    pub max_age_seconds: u32,
+}
+
+/// Which origins may read replies.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Origins {
+    /// `["*"]`
+    Any,
+    /// These alone, `https://app.example.com`.
+    Listed(Vec<String>),
+}
+
+/// `[upload.callers]`
+#[derive(Debug, Clone, Default)]
+pub struct Callers {
+    /// Whether callers may bring credentials at all.
+    pub allowed: bool,
+    /// Endpoints that callers may name beyond the provider's own. Addresses must be listed as such.
+    pub endpoints: Vec<EndpointRule>,
+    /// The endpoint for callers who name none, by plugin.
+    pub default_endpoints: BTreeMap<String, Endpoint>,
+}
+
+/// One line of the allow-list of endpoints.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum EndpointRule {
+    /// This endpoint: scheme, host and port.
+    Exact(Endpoint),
+    /// `https://*.example.com[:port]`: any host below the domain, over TLS.
+    Below {
+        /// The domain, lower case.
+        domain: String,
+        /// The port, when not 443.
+        port: Option<u16>,
+    },
+}
+
+/// `[providers.NAME]`
+#[derive(Clone)]
+pub struct ProviderConfig {
+    /// The name in the config.
+    pub name: String,
+    /// The plugin.
+    pub plugin: &'static dyn Provider,
+    /// The settings, checked by the plugin.
+    pub account: Account,
+    /// Requests to this provider.
+    pub rate_limit: Option<RateLimit>,
+}
+
+impl std::fmt::Debug for ProviderConfig {
+    fn fmt(&self, out: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        out.debug_struct("ProviderConfig")
+            .field("name", &self.name)
+            .field("plugin", &self.plugin.profile().kind)
+            .field("account", &self.account)
+            .field("rate_limit", &self.rate_limit)
+            .finish()
+    }
+}
+
+/// `[buckets.NAME]`
+#[derive(Debug, Clone)]
+pub struct BucketConfig {
+    /// The name that apps ask for.
+    pub name: String,
+    /// The name of its provider in the config.
+    pub provider: String,
+    /// What it is called there.
+    pub bucket: BucketName,
+    /// What stands before every key there; empty, or ends with `/`.
+    pub key_prefix: String,
+    /// The class for uploads that name none.
+    pub storage_class: Option<&'static StorageClass>,
+    /// The encryption for uploads that name none.
+    pub encryption: Option<EncryptionChoice>,
+    /// The CDN in front of it.
+    pub cdn: Option<CdnConfig>,
+    /// Whether objects can be read without a signature.
+    pub public: bool,
+    /// What uploads must be.
+    pub accept: Accept,
+}
+
+/// Encryption at rest, chosen.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum EncryptionChoice {
+    /// The provider's keys.
+    SseS3,
+    /// A key of the provider's key management service: an id, ARN or alias.
+    SseKms {
+        /// Which key.
+        key_id: String,
+    },
+}
+
+/// A CDN in front of a bucket.
+#[derive(Debug, Clone)]
+pub struct CdnConfig {
+    /// Its domain.
+    pub domain: CdnDomain,
+    /// What signs for a private distribution.
+    pub signer: Option<Arc<CdnSigner>>,
+}
+
+/// What a bucket's uploads must be. Empty lists refuse nothing.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Accept {
+    /// Bytes of the largest file; the provider's own bound holds besides.
+    pub file_bytes_max: Option<u64>,
+    /// `image/png`, `image/*`.
+    pub content_types: Vec<String>,
+    /// `png`, lower case, without the dot.
+    pub extensions: Vec<String>,
+}
+
+/// `[[keys]]`
+pub struct KeyConfig {
+    /// The access key.
+    pub id: String,
+    /// With it, every request must be signed.
+    pub secret: Option<SecretString>,
+    /// When it ends.
+    pub expires_at: Option<Timestamp>,
+    /// What it may do with configured buckets.
+    pub allow: Vec<Grant>,
+    /// Requests with this key.
+    pub rate_limit: Option<RateLimit>,
+}
+
+impl KeyConfig {
+    /// What the key is called in logs: its id, or the first digits of its SHA-256 where the id alone opens the door.
+    pub fn log_name(&self) -> Cow<'_, str> {
+        if self.secret.is_some() {
+            return Cow::Borrowed(&self.id);
+        }
+        let digest = hex::encode(Sha256::digest(&self.id));
+        Cow::Owned(format!("sha256:{}", digest.get(..8).unwrap_or_default()))
+    }
+}
+
+impl std::fmt::Debug for KeyConfig {
+    fn fmt(&self, out: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        out.debug_struct("KeyConfig")
+            .field("id", &self.log_name())
+            .field("secret", &self.secret)
+            .field("expires_at", &self.expires_at)
+            .field("allow", &self.allow)
+            .field("rate_limit", &self.rate_limit)
+            .finish()
+    }
+}
+
+/// One right: some actions on one bucket's keys below a prefix.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Grant {
+    /// A configured bucket's name, or any.
+    pub bucket: GrantBucket,
+    /// Keys that start with it, in the caller's names (without the bucket's own `key_prefix`).
+    pub prefix: String,
+    /// What may be done.
+    pub actions: Vec<Action>,
+}
+
+/// Which bucket a grant is about.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum GrantBucket {
+    /// `"*"`
+    Any,
+    /// This one.
+    Named(String),
+}
+
+/// What can be done with an object.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Action {
+    /// Get, head, sign a download.
+    Read,
+    /// Put, sign an upload.
+    Write,
+    /// Delete.
+    Delete,
+    /// List keys.
+    List,
+}
+
+/// `{ requests_per_second = 10, burst = 20 }`
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct RateLimit {
+    /// The steady rate.
+    pub requests_per_second: NonZeroU32,
+    /// How many may come at once.
+    pub burst: NonZeroU32,
+}
+
+/// `[jwt]`: the app's own tokens.
+#[derive(Debug, Clone)]
+pub struct JwtConfig {
+    /// What verifies them.
+    pub keys: JwtKeys,
+    /// The `iss` that a token must have.
+    pub issuer: Option<String>,
+    /// The `aud` that a token must have.
+    pub audience: Option<String>,
+    /// What a user with a token may do.
+    pub allow: Vec<Grant>,
+    /// Requests of one user.
+    pub rate_limit: Option<RateLimit>,
+}
+
+/// What verifies tokens.
+#[derive(Debug, Clone)]
+pub enum JwtKeys {
+    /// HS256 with this secret.
+    Secret(SecretString),
+    /// RS256, ES256 or `EdDSA` with a JSON Web Key Set (RFC 7517), as its text.
+    Jwks(String),
+}

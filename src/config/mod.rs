@@ -1,0 +1,38 @@
+//! The configuration: one TOML file, then the environment, read as raw tables and checked into [`checked`].
+//!
+//! ```text
+//! file ────┐
+//!          ├─ figment ─→ raw::Table ─→ server, log, upload, providers → buckets → keys, jwt ─→ Config
+//! WHARF_… ─┘                └─ every problem, with its key path ─→ ConfigError
+//! ```
+//!
+//! This is the only folder that reads the environment, and it does so once, into an [`Environment`].
+
+mod buckets;
+pub mod checked;
+mod environment;
+#[cfg(test)]
+mod example;
+mod expand;
+mod files;
+mod jwt;
+mod keys;
+mod lines;
+mod load;
+mod log;
+mod names;
+mod problem;
+mod providers;
+mod rate_limit;
+mod raw;
+mod secret;
+mod server;
+mod tls;
+mod upload;
+mod watch;
+
+pub use checked::Config;
+pub use environment::Environment;
+pub use load::{from_toml_text, load};
+pub use problem::{ConfigError, Origin, Problem};
+pub use watch::{Watcher, restart_needed};

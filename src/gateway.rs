@@ -1,0 +1,215 @@
+//! The composition root: the only file that sees everything.
+//!
+//! ```text
+//! Config ─→ Snapshot (authenticator, rate limits, CORS, API) ─→ Pipeline ─→ api door
+//!       ├─→ Live rules, certificates ─────────────────────────────────────↗
+//!       └─→ Metrics ─→ Admin ─→ admin door
+//! ```
+//!
+//! A reload builds all of it anew from the new configuration and swaps it in only when everything could be built.
+
+use std::{net::SocketAddr, sync::Arc, time::Duration};
+
+use thiserror::Error;
+
+use crate::{
+    admin::{Admin, Metrics},
+    backend::SigningKeys,
+    clock::Clock,
+    config::{
+        Config, ConfigError,
+        checked::{Listener, Server},
+        restart_needed,
+    },
+    request::{
+        authenticate::Authenticator,
+        cors::CorsPolicy,
+        pipeline::{Pipeline, Snapshot},
+        rate_limit::RateLimits,
+        seal::Sealer,
+    },
+    sealing_key::{self, SealingKeyError},
+    server::{Certificates, Door, DoorError, Drain, Live, TlsError},
+    upload_api::{Parts, UploadApi},
+};
+
+/// Derived signing keys that are kept, about 200 bytes each. Callers that bring credentials fill this, so it is bounded.
+const SIGNING_KEYS_MAX: usize = 10_000;
+
+/// Health and metrics are read in no time: who still reads when the API has drained is not waited for.
+const ADMIN_DRAIN_TIMEOUT: Duration = Duration::from_secs(1);
+
+/// Why the gateway does not start, or does not take a new configuration.
+#[derive(Debug, Error)]
+pub enum StartError {
+    /// The configuration itself.
+    #[error(transparent)]
+    Config(#[from] ConfigError),
+    /// Certificates.
+    #[error(transparent)]
+    Tls(#[from] TlsError),
+    /// A listener.
+    #[error(transparent)]
+    Door(#[from] DoorError),
+    /// The sealing key that Wharf keeps itself.
+    #[error(transparent)]
+    SealingKey(#[from] SealingKeyError),
+    /// A setting that only its user can judge.
+    #[error("{0}")]
+    Setting(String),
+}
+
+/// A running gateway. Dropping it leaves its tasks to the runtime; [`Gateway::shutdown`] ends them.
+#[derive(Debug)]
+pub struct Gateway {
+    core: Arc<Core>,
+    api_address: SocketAddr,
+    admin_address: SocketAddr,
+    api_drain: Drain,
+    admin_drain: Drain,
+}
+
+/// What a reload changes, and what it keeps.
+#[derive(Debug)]
+struct Core {
+    clock: Clock,
+    metrics: Arc<Metrics>,
+    signing_keys: Arc<SigningKeys>,
+    pipeline: Arc<Pipeline>,
+    live: Arc<Live>,
+    api_certificates: Option<Arc<Certificates>>,
+    admin_certificates: Option<Arc<Certificates>>,
+}
+
+impl Gateway {
+    /// Starts to serve as `config` says.
+    pub async fn start(config: Config, clock: Clock) -> Result<Self, StartError> {
+        let core = Arc::new(Core::new(config, clock)?);
+        let config = core.pipeline.snapshot();
+        let server = &config.config.server;
+        let metrics = &core.metrics;
+        let api = core.open(&server.api, core.api_certificates.as_ref(), metrics.api_door.clone()).await?;
+        let admin =
+            core.open(&server.admin, core.admin_certificates.as_ref(), metrics.admin_door.clone()).await?;
+        let (api_address, admin_address) = (api.address(), admin.address());
+        let (api_drain, admin_drain) = (Drain::default(), Drain::default());
+        api_drain.spawn(api.serve(Arc::clone(&core.pipeline), api_drain.clone()));
+        let pages = Arc::new(Admin::new(Arc::clone(metrics), api_drain.clone()));
+        admin_drain.spawn(admin.serve(pages, admin_drain.clone()));
+        tracing::info!(api = %api_address, admin = %admin_address, "serving");
+        Ok(Self { core, api_address, admin_address, api_drain, admin_drain })
+    }
+
+    /// Where the API listens.
+    pub fn api_addr(&self) -> SocketAddr {
+        self.api_address
+    }
+
+    /// Where health and metrics are.
+    pub fn admin_addr(&self) -> SocketAddr {
+        self.admin_address
+    }
+
+    /// Puts a configuration in force for requests to come. If it could not be loaded or fails, all stays as it was.
+    pub fn reload(&self, loaded: Result<Config, ConfigError>) -> Result<(), StartError> {
+        let outcome = loaded.map_err(StartError::from).and_then(|config| self.core.reload(config));
+        self.core.metrics.reload(outcome.is_ok());
+        outcome
+    }
+
+    /// Serves what is in flight for as long as the configuration allows, then ends. Returns whether nothing had to be
+    /// aborted. While it waits `/readyz` says 503.
+    pub async fn shutdown(&self) -> bool {
+        let patience = self.core.pipeline.snapshot().config.server.drain_timeout;
+        let in_time = self.api_drain.finish(patience).await;
+        self.admin_drain.finish(ADMIN_DRAIN_TIMEOUT).await;
+        in_time
+    }
+
+    /// Cuts a [`Self::shutdown`] short.
+    pub fn abort(&self) {
+        self.api_drain.abort();
+        self.admin_drain.abort();
+    }
+}
+
+impl Core {
+    fn new(config: Config, clock: Clock) -> Result<Self, StartError> {
+        let metrics = Arc::new(Metrics::default());
+        let signing_keys = Arc::new(SigningKeys::new(SIGNING_KEYS_MAX));
+        let live = Arc::new(Live::new(&config.server));
+        let api_certificates = certificates(&config.server.api)?;
+        let admin_certificates = certificates(&config.server.admin)?;
+        let snapshot = snapshot(config, clock, &signing_keys, None)?;
+        let pipeline = Arc::new(Pipeline::new(snapshot, clock, Arc::clone(&metrics)));
+        Ok(Self { clock, metrics, signing_keys, pipeline, live, api_certificates, admin_certificates })
+    }
+
+    async fn open(
+        &self,
+        listener: &Listener,
+        certificates: Option<&Arc<Certificates>>,
+        metrics: crate::server::DoorMetrics,
+    ) -> Result<Door, DoorError> {
+        Door::open(listener, certificates.cloned(), Arc::clone(&self.live), metrics).await
+    }
+
+    fn reload(&self, config: Config) -> Result<(), StartError> {
+        let previous = self.pipeline.snapshot();
+        for setting in restart_needed(&previous.config, &config) {
+            tracing::warn!(setting, "this setting changes only with a restart");
+        }
+        let api_certificates = certificates(&config.server.api)?;
+        let admin_certificates = certificates(&config.server.admin)?;
+        let server = config.server.clone();
+        let snapshot = snapshot(config, self.clock, &self.signing_keys, Some(&previous.rate_limits))?;
+        // From here on nothing can fail.
+        replace(self.api_certificates.as_ref(), api_certificates.as_ref());
+        replace(self.admin_certificates.as_ref(), admin_certificates.as_ref());
+        self.live.replace(&server);
+        self.pipeline.replace(snapshot);
+        Ok(())
+    }
+}
+
+fn snapshot(
+    config: Config,
+    clock: Clock,
+    signing_keys: &Arc<SigningKeys>,
+    previous: Option<&Arc<RateLimits>>,
+) -> Result<Snapshot, StartError> {
+    let config = Arc::new(config);
+    let authenticator = Authenticator::new(&config.keys, config.jwt.as_ref(), &config.upload.cors.origins)
+        .map_err(StartError::Setting)?;
+    let rate_limits = Arc::new(RateLimits::new(&config, clock, previous.map(AsRef::as_ref)));
+    let api = UploadApi::new(Parts {
+        config: Arc::clone(&config),
+        signing_keys: Arc::clone(signing_keys),
+        rate_limits: Arc::clone(&rate_limits),
+        sealer: Arc::new(sealer(&config.server)?),
+        clock,
+    });
+    let cors = CorsPolicy::new(&config.upload.cors);
+    Ok(Snapshot { config, authenticator, rate_limits, cors, api })
+}
+
+fn sealer(server: &Server) -> Result<Sealer, StartError> {
+    let made;
+    let keys = if server.sealing_keys.is_empty() {
+        made = [sealing_key::load_or_make(&server.data_directory)?];
+        &made
+    } else {
+        server.sealing_keys.as_slice()
+    };
+    Sealer::new(keys).map_err(|problem| StartError::Setting(format!("server.sealing_keys: {problem}")))
+}
+
+fn certificates(listener: &Listener) -> Result<Option<Arc<Certificates>>, TlsError> {
+    listener.tls.as_ref().map(|files| Certificates::read(files).map(Arc::new)).transpose()
+}
+
+fn replace(current: Option<&Arc<Certificates>>, new: Option<&Arc<Certificates>>) {
+    if let (Some(current), Some(new)) = (current, new) {
+        current.replace(new);
+    }
+}

@@ -1,0 +1,15 @@
+//! The gateway. A request walks one way: `server` (accept, TLS, limits) → `request` (id, framing, admission, rate limits,
+//! authenticate) → `upload_api` (target, authorize, sign) → response. `gateway` is the composition root.
+
+pub mod admin;
+pub mod backend;
+pub mod cli;
+pub mod clock;
+pub mod config;
+pub mod error;
+pub mod gateway;
+pub mod request;
+pub mod sealing_key;
+pub mod server;
+pub mod telemetry;
+pub mod upload_api;

@@ -1,0 +1,167 @@
+//! Who is calling: API key, HMAC-signed request or app token. Identity exists only as this module's output.
+//!
+//! The signature covers the raw body, so authentication has two steps: [`Authenticator::begin`] refuses whatever the
+//! headers alone can refuse before a byte of body is read, and [`Pending::finish`] verifies the body.
+//!
+//! ```text
+//! presented? ── nothing ─────────────────────────────→ 401 (or, with nothing configured, loopback alone)
+//!            ── token of the app ── jwt ─────────────→ User
+//!            ── key ── known? expired? ── no secret ─→ Key
+//!                                      └─ a secret ──→ secret sent along? signature? time? ── body ──→ Key
+//! ```
+
+mod credentials;
+mod jwt;
+mod loopback;
+mod signature;
+
+use std::{collections::HashMap, fmt, sync::Arc};
+
+use http::request::Parts;
+use sha2::{Digest, Sha256};
+use wharf_wire::date::Timestamp;
+
+use crate::{
+    config::checked::{Grant, JwtConfig, KeyConfig, Origins},
+    error::{Code, Error},
+};
+
+use self::{
+    credentials::{Presented, presented, refuse},
+    signature::{Awaited, Secret},
+};
+use super::Context;
+
+/// Who is calling.
+#[derive(Debug, Clone)]
+pub enum Identity {
+    /// A configured key.
+    Key(Arc<KeyConfig>),
+    /// A user of the app, by its token.
+    User {
+        /// The token's `sub`.
+        subject: String,
+        /// What users may do.
+        allow: Arc<[Grant]>,
+    },
+    /// Someone on this machine, when no keys are configured.
+    Loopback,
+}
+
+/// Verifies requests against the configured keys and tokens. `Debug` shows how many.
+pub struct Authenticator {
+    /// By the SHA-256 of the key's id. A key without a secret is one itself: the look-up compares digests, so a
+    /// comparison that stops early tells nothing of a key.
+    keys: HashMap<[u8; 32], KnownKey>,
+    jwt: Option<jwt::Verifier>,
+    /// The pages that are let in where there are neither.
+    pages: Origins,
+}
+
+/// A request whose headers were good so far.
+pub struct Pending {
+    identity: Identity,
+    awaited: Option<Awaited>,
+}
+
+struct KnownKey {
+    config: Arc<KeyConfig>,
+    secret: Option<Secret>,
+}
+
+/// Checks what verifies tokens, for the configuration: the error says what is wrong with it.
+pub fn check_jwt(config: &JwtConfig) -> Result<(), String> {
+    jwt::Verifier::new(config).map(drop)
+}
+
+impl Authenticator {
+    /// From the configured keys and `[jwt]`, and the pages that the API is open to. The error says
+    /// which setting is wrong.
+    pub fn new(keys: &[Arc<KeyConfig>], jwt: Option<&JwtConfig>, pages: &Origins) -> Result<Self, String> {
+        let known = |key: &Arc<KeyConfig>| {
+            let secret = key.secret.as_ref().map(Secret::new).transpose()?;
+            Ok((digest(key.id.as_bytes()), KnownKey { config: Arc::clone(key), secret }))
+        };
+        let keys = keys.iter().map(known).collect::<Result<_, String>>()?;
+        let jwt =
+            jwt.map(jwt::Verifier::new).transpose().map_err(|problem| format!("jwt.jwks_file {problem}"))?;
+        Ok(Self { keys, jwt, pages: pages.clone() })
+    }
+
+    /// Checks all that the headers alone can tell.
+    pub fn begin(&self, head: &Parts, context: &Context) -> Result<Pending, Error> {
+        if self.keys.is_empty() && self.jwt.is_none() {
+            return loopback::identify(head, context, &self.pages).map(Pending::known);
+        }
+        match (presented(&head.headers)?, &self.jwt) {
+            (Presented::Nothing, _) => Err(refuse(
+                Code::MissingApiKey,
+                "No API key came with the request.",
+                "Send `x-api-key: KEY` or `Authorization: Bearer KEY`.",
+            )),
+            (Presented::Bearer(token), Some(verifier)) if jwt::looks_like_one(token) => {
+                verifier.verify(token, context.received).map(Pending::known)
+            }
+            (Presented::ApiKey(id) | Presented::Bearer(id), _) => {
+                self.known_key(id)?.begin(head, context.received)
+            }
+        }
+    }
+
+    fn known_key(&self, id: &[u8]) -> Result<&KnownKey, Error> {
+        self.keys.get(&digest(id)).ok_or_else(|| {
+            refuse(
+                Code::InvalidApiKey,
+                "The API key is not known.",
+                "Check the key for a typing error; case counts.",
+            )
+        })
+    }
+}
+
+impl fmt::Debug for Authenticator {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        out.debug_struct("Authenticator")
+            .field("keys", &self.keys.len())
+            .field("jwt", &self.jwt.is_some())
+            .finish_non_exhaustive()
+    }
+}
+
+impl KnownKey {
+    fn begin(&self, head: &Parts, received: Timestamp) -> Result<Pending, Error> {
+        if self.config.expires_at.is_some_and(|end| received >= end) {
+            return Err(refuse(Code::ExpiredApiKey, "The API key has expired.", "Ask for a new key."));
+        }
+        // A key without a secret has nothing to hold a signature against, and its callers may send one all the same.
+        let awaited = self.secret.as_ref().map(|secret| secret.begin(head, received)).transpose()?;
+        Ok(Pending { identity: Identity::Key(Arc::clone(&self.config)), awaited })
+    }
+}
+
+impl Pending {
+    fn known(identity: Identity) -> Self {
+        Self { identity, awaited: None }
+    }
+
+    /// Verifies the signature over the raw body, where one is due.
+    pub fn finish(self, body: &[u8]) -> Result<Identity, Error> {
+        if let Some(awaited) = self.awaited {
+            awaited.finish(body)?;
+        }
+        Ok(self.identity)
+    }
+}
+
+impl fmt::Debug for Pending {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        out.debug_struct("Pending").field("is_signed", &self.awaited.is_some()).finish_non_exhaustive()
+    }
+}
+
+fn digest(id: &[u8]) -> [u8; 32] {
+    Sha256::digest(id).into()
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,97 @@
+//! What a caller may do, checked on the one parsed (bucket, key) that is also signed.
+
+use crate::{
+    config::checked::{Action, Grant, GrantBucket},
+    error::{Code, Error},
+};
+
+use super::authenticate::Identity;
+
+/// Refuses with `ACCESS_DENIED` unless `identity` may do `action` on `key` of the configured bucket `bucket`.
+///
+/// Nothing is allowed that no grant names: a key without grants can do nothing with configured buckets. For a
+/// listing, `key` is the prefix that is to be listed.
+pub fn authorize(identity: &Identity, action: Action, bucket: &str, key: &str) -> Result<(), Error> {
+    let grants = match identity {
+        Identity::Key(known) => known.allow.as_slice(),
+        Identity::User { allow, .. } => allow,
+        Identity::Loopback => return Ok(()),
+    };
+    if grants.iter().any(|grant| allows(grant, action, bucket, key)) {
+        return Ok(());
+    }
+    Err(Error::new(Code::AccessDenied, "This key may not do this here.")
+        .hint("A grant of the key in the configuration must name the bucket, a prefix of the object's key, and the action."))
+}
+
+fn allows(grant: &Grant, action: Action, bucket: &str, key: &str) -> bool {
+    let names_bucket = match &grant.bucket {
+        GrantBucket::Any => true,
+        GrantBucket::Named(name) => name == bucket,
+    };
+    names_bucket && grant.actions.contains(&action) && is_below(&grant.prefix, key)
+}
+
+/// Whether `key` is below `prefix`. S3 takes `..` as it stands, but some stores keep objects as files and walk up with
+/// it: `uploads/../private` is not below `uploads/`.
+fn is_below(prefix: &str, key: &str) -> bool {
+    prefix.is_empty() || (key.starts_with(prefix) && !key.split(['/', '\\']).any(|part| part == ".."))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use super::*;
+
+    fn user(prefix: &str, actions: &[Action]) -> Identity {
+        let grant = Grant {
+            bucket: GrantBucket::Named("photos".into()),
+            prefix: prefix.into(),
+            actions: actions.to_vec(),
+        };
+        Identity::User { subject: "ada".into(), allow: Arc::from([grant]) }
+    }
+
+    fn is_allowed(identity: &Identity, action: Action, bucket: &str, key: &str) -> bool {
+        authorize(identity, action, bucket, key).is_ok()
+    }
+
+    #[test]
+    fn a_grant_names_bucket_prefix_and_action() {
+        let ada = user("uploads/", &[Action::Write, Action::Read]);
+        assert!(is_allowed(&ada, Action::Write, "photos", "uploads/a.png"));
+        assert!(is_allowed(&ada, Action::Read, "photos", "uploads/"));
+        assert!(!is_allowed(&ada, Action::Delete, "photos", "uploads/a.png"));
+        assert!(!is_allowed(&ada, Action::Write, "photos", "a.png"));
+        assert!(!is_allowed(&ada, Action::Write, "photos", "Uploads/a.png"));
+        assert!(!is_allowed(&ada, Action::Write, "photo", "uploads/a.png"));
+        assert!(!is_allowed(&ada, Action::Write, "photos2", "uploads/a.png"));
+    }
+
+    #[test]
+    fn a_key_that_walks_up_is_not_below_a_prefix() {
+        let ada = user("uploads/", &[Action::Read]);
+        for key in
+            ["uploads/../private", "uploads/a/..", "uploads/a/../../b", "uploads/..\\b", "uploads/x\\..\\b"]
+        {
+            assert!(!is_allowed(&ada, Action::Read, "photos", key), "{key}");
+        }
+        assert!(is_allowed(&ada, Action::Read, "photos", "uploads/a..b/...png"));
+        assert!(is_allowed(&user("", &[Action::Read]), Action::Read, "photos", "a/../b"));
+    }
+
+    #[test]
+    fn the_refusal_is_a_403_that_names_no_other_grant() {
+        let error = authorize(&user("uploads/", &[]), Action::Read, "photos", "uploads/a").unwrap_err();
+        assert_eq!(error.code, Code::AccessDenied);
+        assert!(!format!("{error:?}").contains("uploads/"));
+    }
+
+    #[test]
+    fn no_grants_allow_nothing_and_loopback_everything() {
+        let nobody = Identity::User { subject: "ada".into(), allow: Arc::from([]) };
+        assert!(!is_allowed(&nobody, Action::Read, "photos", "a"));
+        assert!(is_allowed(&Identity::Loopback, Action::Delete, "photos", "a/../b"));
+    }
+}

@@ -1,0 +1,294 @@
+//! Bodies: reading a request's within its bounds, and a reply's that holds what admitted the request.
+
+use std::{
+    convert::Infallible,
+    fmt::Display,
+    future::poll_fn,
+    pin::{Pin, pin},
+    task::{Context, Poll},
+    time::Duration,
+};
+
+use bytes::{Bytes, BytesMut};
+use http::{HeaderMap, header};
+use http_body_util::Full;
+use hyper::body::{Body, Frame, SizeHint};
+use tokio::time::{Instant, Sleep, sleep_until};
+
+use super::exchange::Exchange;
+use crate::{
+    clock,
+    config::checked::ServerLimits,
+    error::{Code, Error},
+};
+
+/// A body may be as slow as it likes for this long; a connection that has just opened has no rate worth measuring.
+const SLOW_BODY_GRACE: Duration = Duration::from_secs(5);
+
+/// Reads a JSON body of at most `body_bytes_max`, no slower than the limits allow. A request without a body is fine.
+pub async fn read<B>(headers: &HeaderMap, body: B, limits: &ServerLimits) -> Result<Bytes, Error>
+where
+    B: Body<Data = Bytes>,
+    B::Error: Display,
+{
+    if body.is_end_stream() {
+        return Ok(Bytes::new());
+    }
+    check_type(headers)?;
+    let announced = body.size_hint().lower();
+    let bytes_max = limits.body_bytes_max;
+    if usize::try_from(announced).map_or(true, |announced| announced > bytes_max) {
+        return Err(too_large(bytes_max));
+    }
+    let mut body = pin!(body);
+    let mut pace = Pace::new(limits);
+    let mut collected = Collected::Empty;
+    while let Some(frame) = next_frame(body.as_mut(), &mut pace).await? {
+        // Trailers mean nothing here.
+        let Ok(data) = frame.into_data() else { continue };
+        if collected.len() + data.len() > bytes_max {
+            return Err(too_large(bytes_max));
+        }
+        pace.received(data.len());
+        collected = collected.push(data);
+    }
+    Ok(collected.finish())
+}
+
+fn check_type(headers: &HeaderMap) -> Result<(), Error> {
+    let essence = headers.get(header::CONTENT_TYPE).map(|value| {
+        let text = value.as_bytes();
+        text.split(|byte| *byte == b';').next().unwrap_or(text).trim_ascii()
+    });
+    if !essence.is_some_and(|essence| essence.eq_ignore_ascii_case(b"application/json")) {
+        return Err(Error::new(Code::UnsupportedMediaType, "The body must be JSON.")
+            .hint("Send the header `Content-Type: application/json`."));
+    }
+    let is_encoded = |value: &http::HeaderValue| !value.as_bytes().eq_ignore_ascii_case(b"identity");
+    if headers.get_all(header::CONTENT_ENCODING).iter().any(is_encoded) {
+        return Err(Error::new(Code::UnsupportedMediaType, "The body must not be compressed.")
+            .hint("Send the body without Content-Encoding."));
+    }
+    Ok(())
+}
+
+fn too_large(bytes_max: usize) -> Error {
+    Error::new(Code::PayloadTooLarge, format!("The body is larger than {bytes_max} bytes."))
+}
+
+async fn next_frame<B>(mut body: Pin<&mut B>, pace: &mut Pace) -> Result<Option<Frame<Bytes>>, Error>
+where
+    B: Body<Data = Bytes>,
+    B::Error: Display,
+{
+    poll_fn(|context| match body.as_mut().poll_frame(context) {
+        Poll::Ready(frame) => Poll::Ready(frame.transpose().map_err(|error| broken(&error))),
+        Poll::Pending => pace.poll_overdue(context).map(Err),
+    })
+    .await
+}
+
+fn broken(error: &impl Display) -> Error {
+    Error::new(Code::InvalidRequest, "The body ended before it was complete, or its framing is broken.")
+        .cause(error.to_string())
+}
+
+/// Most bodies come as one piece, which is then not copied.
+enum Collected {
+    Empty,
+    One(Bytes),
+    Many(BytesMut),
+}
+
+impl Collected {
+    fn len(&self) -> usize {
+        match self {
+            Self::Empty => 0,
+            Self::One(bytes) => bytes.len(),
+            Self::Many(bytes) => bytes.len(),
+        }
+    }
+
+    fn push(self, data: Bytes) -> Self {
+        let mut joined = match self {
+            Self::Empty => return Self::One(data),
+            Self::One(first) => BytesMut::from(first),
+            Self::Many(joined) => joined,
+        };
+        joined.extend_from_slice(&data);
+        Self::Many(joined)
+    }
+
+    fn finish(self) -> Bytes {
+        match self {
+            Self::Empty => Bytes::new(),
+            Self::One(bytes) => bytes,
+            Self::Many(bytes) => bytes.freeze(),
+        }
+    }
+}
+
+/// How long a body may still take. No clock is read and no timer made unless the body makes us wait.
+struct Pace {
+    body_timeout: Duration,
+    bytes_per_second_min: u64,
+    received: u64,
+    waiting: Option<(Instant, Pin<Box<Sleep>>)>,
+}
+
+impl Pace {
+    fn new(limits: &ServerLimits) -> Self {
+        Self {
+            body_timeout: limits.body_timeout,
+            bytes_per_second_min: limits.body_bytes_per_second_min,
+            received: 0,
+            waiting: None,
+        }
+    }
+
+    fn received(&mut self, bytes: usize) {
+        self.received = self.received.saturating_add(bytes as u64);
+    }
+
+    /// How long the body may take from its beginning, given what has come of it; a least rate of 0 is none.
+    fn patience(&self) -> Duration {
+        let earned = self.received.checked_div(self.bytes_per_second_min).map(Duration::from_secs);
+        earned
+            .map_or(self.body_timeout, |earned| self.body_timeout.min(SLOW_BODY_GRACE.saturating_add(earned)))
+    }
+
+    /// Resolves when the body is overdue, in all or by its rate so far.
+    fn poll_overdue(&mut self, context: &mut Context<'_>) -> Poll<Error> {
+        let patience = self.patience();
+        let (started, timer) = self.waiting.get_or_insert_with(|| {
+            let started = clock::instant();
+            (started, Box::pin(sleep_until(started + patience)))
+        });
+        let due = *started + patience;
+        if timer.deadline() != due {
+            timer.as_mut().reset(due);
+        }
+        timer.as_mut().poll(context).map(|()| {
+            Error::new(Code::RequestTimeout, "The body did not arrive in time.")
+                .hint("Send the body without long pauses.")
+        })
+    }
+}
+
+/// A reply's bytes, and the exchange that ends when they have been handed over or the client has gone.
+#[derive(Debug)]
+pub struct ReplyBody {
+    body: Full<Bytes>,
+    exchange: Exchange,
+}
+
+impl ReplyBody {
+    pub(super) fn new(body: Full<Bytes>, exchange: Exchange) -> Self {
+        Self { body, exchange }
+    }
+}
+
+impl Body for ReplyBody {
+    type Data = Bytes;
+    type Error = Infallible;
+
+    fn poll_frame(
+        self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, Infallible>>> {
+        let this = self.get_mut();
+        let poll = Pin::new(&mut this.body).poll_frame(context);
+        if let Poll::Ready(Some(Ok(frame))) = &poll {
+            this.exchange.sent(frame.data_ref().map_or(0, Bytes::len));
+        }
+        poll
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.body.is_end_stream()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        self.body.size_hint()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::VecDeque;
+
+    use http::HeaderValue;
+
+    use super::*;
+
+    const SECOND: Duration = Duration::from_secs(1);
+
+    /// A body in pieces that are all there.
+    struct Pieces(VecDeque<Result<&'static str, &'static str>>);
+
+    impl Body for Pieces {
+        type Data = Bytes;
+        type Error = &'static str;
+
+        fn poll_frame(
+            mut self: Pin<&mut Self>,
+            _context: &mut Context<'_>,
+        ) -> Poll<Option<Result<Frame<Bytes>, &'static str>>> {
+            Poll::Ready(self.0.pop_front().map(|piece| piece.map(|text| Frame::data(Bytes::from(text)))))
+        }
+    }
+
+    fn limits(body_bytes_per_second_min: u64) -> ServerLimits {
+        ServerLimits {
+            connections_max: 1,
+            connections_per_ip_max: 1,
+            requests_in_flight_max: 1,
+            header_bytes_max: 1,
+            headers_max: 1,
+            body_bytes_max: 100,
+            header_timeout: SECOND,
+            idle_timeout: SECOND,
+            body_timeout: SECOND * 20,
+            body_bytes_per_second_min,
+            write_timeout: SECOND,
+            streams_per_connection_max: 1,
+        }
+    }
+
+    async fn read_json(
+        pieces: impl IntoIterator<Item = Result<&'static str, &'static str>>,
+    ) -> Result<Bytes, Code> {
+        let mut headers = HeaderMap::new();
+        headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
+        let body = Pieces(pieces.into_iter().collect());
+        read(&headers, body, &limits(10)).await.map_err(|error| error.code)
+    }
+
+    #[tokio::test]
+    async fn pieces_are_joined() {
+        assert_eq!(read_json([Ok("{"), Ok("\"a\""), Ok(":1}")]).await.unwrap(), r#"{"a":1}"#);
+    }
+
+    #[tokio::test]
+    async fn the_whole_is_bounded_however_it_is_cut() {
+        assert_eq!(read_json([Ok("0123456789"); 10]).await.unwrap().len(), 100);
+        assert_eq!(read_json([Ok("0123456789"); 11]).await.unwrap_err(), Code::PayloadTooLarge);
+    }
+
+    #[tokio::test]
+    async fn a_body_that_breaks_off_is_refused() {
+        let error = read_json([Ok("{"), Err("the client left")]).await.unwrap_err();
+        assert_eq!(error, Code::InvalidRequest);
+    }
+
+    #[test]
+    fn bytes_earn_time_up_to_the_whole_body_s() {
+        let mut pace = Pace::new(&limits(10));
+        assert_eq!(pace.patience(), SLOW_BODY_GRACE);
+        pace.received(30);
+        assert_eq!(pace.patience(), SLOW_BODY_GRACE + SECOND * 3);
+        pace.received(1_000_000);
+        assert_eq!(pace.patience(), SECOND * 20);
+        assert_eq!(Pace::new(&limits(0)).patience(), SECOND * 20);
+    }
+}

@@ -1,0 +1,143 @@
+//! Cross-origin requests: which pages may call the API and read its replies.
+
+use bytes::Bytes;
+use http::{HeaderMap, HeaderValue, Method, Response, StatusCode, header, request::Parts};
+use http_body_util::Full;
+
+use crate::config::checked::{Cors, Origins};
+
+const ALLOW_HEADERS: HeaderValue = HeaderValue::from_static(
+    "x-api-key, x-api-secret, x-signature, x-timestamp, authorization, content-type",
+);
+const ALLOW_METHODS: HeaderValue = HeaderValue::from_static("GET, POST, DELETE");
+const EXPOSE_HEADERS: HeaderValue =
+    HeaderValue::from_static("x-request-id, retry-after, ratelimit, ratelimit-policy");
+const PREFLIGHT_VARY: HeaderValue =
+    HeaderValue::from_static("access-control-request-method, access-control-request-headers");
+const ANY: HeaderValue = HeaderValue::from_static("*");
+
+/// The configured origins as header values.
+#[derive(Debug)]
+pub struct CorsPolicy {
+    /// `None`: any origin.
+    listed: Option<Vec<HeaderValue>>,
+    max_age: HeaderValue,
+}
+
+impl CorsPolicy {
+    /// From the configuration. No credentials are allowed in the sense of cookies: the API has none.
+    pub fn new(config: &Cors) -> Self {
+        let listed = match &config.origins {
+            Origins::Any => None,
+            Origins::Listed(origins) => {
+                Some(origins.iter().filter_map(|origin| HeaderValue::from_str(origin).ok()).collect())
+            }
+        };
+        Self { listed, max_age: HeaderValue::from(config.max_age_seconds) }
+    }
+
+    /// The answer to a preflight, if the request is one; [`Self::write`] completes it. An origin that is not allowed gets
+    /// an answer without permission: the browser then says why.
+    pub fn preflight(&self, head: &Parts) -> Option<Response<Full<Bytes>>> {
+        let is_preflight = head.method == Method::OPTIONS
+            && head.headers.contains_key(header::ORIGIN)
+            && head.headers.contains_key(header::ACCESS_CONTROL_REQUEST_METHOD);
+        if !is_preflight {
+            return None;
+        }
+        let mut response = Response::new(Full::default());
+        *response.status_mut() = StatusCode::NO_CONTENT;
+        let headers = response.headers_mut();
+        headers.insert(header::VARY, PREFLIGHT_VARY);
+        if self.allowed(head.headers.get(header::ORIGIN)).is_some() {
+            headers.insert(header::ACCESS_CONTROL_ALLOW_METHODS, ALLOW_METHODS);
+            headers.insert(header::ACCESS_CONTROL_ALLOW_HEADERS, ALLOW_HEADERS);
+            headers.insert(header::ACCESS_CONTROL_MAX_AGE, self.max_age.clone());
+        }
+        Some(response)
+    }
+
+    /// Lets the page of `origin` read a reply, an error too.
+    pub fn write(&self, origin: Option<&HeaderValue>, headers: &mut HeaderMap) {
+        if self.listed.is_some() {
+            headers.append(header::VARY, HeaderValue::from_static("origin"));
+        }
+        if let Some(allowed) = self.allowed(origin) {
+            headers.insert(header::ACCESS_CONTROL_ALLOW_ORIGIN, allowed);
+            headers.insert(header::ACCESS_CONTROL_EXPOSE_HEADERS, EXPOSE_HEADERS);
+        }
+    }
+
+    /// What `Access-Control-Allow-Origin` says to `origin`.
+    fn allowed(&self, origin: Option<&HeaderValue>) -> Option<HeaderValue> {
+        let origin = origin?;
+        match &self.listed {
+            None => Some(ANY),
+            Some(listed) => listed.iter().find(|allowed| *allowed == origin).cloned(),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use http::Request;
+
+    use super::*;
+
+    fn policy(origins: Origins) -> CorsPolicy {
+        CorsPolicy::new(&Cors { origins, max_age_seconds: 600 })
+    }
+
+    fn listed() -> CorsPolicy {
+        policy(Origins::Listed(vec!["https://app.example".to_owned()]))
+    }
+
+    fn preflight(policy: &CorsPolicy, origin: &str) -> Response<Full<Bytes>> {
+        let request = Request::options("/api/v1/upload/photos/signed-url")
+            .header("origin", origin)
+            .header("access-control-request-method", "POST");
+        let head = request.body(()).unwrap().into_parts().0;
+        let mut response = policy.preflight(&head).unwrap();
+        policy.write(head.headers.get("origin"), response.headers_mut());
+        response
+    }
+
+    #[test]
+    fn a_listed_origin_is_reflected_and_caches_are_told() {
+        let response = preflight(&listed(), "https://app.example");
+        assert_eq!(response.status(), StatusCode::NO_CONTENT);
+        assert_eq!(response.headers()["access-control-allow-origin"], "https://app.example");
+        assert_eq!(response.headers()["access-control-max-age"], "600");
+        assert!(response.headers().get_all("vary").iter().any(|names| names == "origin"));
+        for name in
+            ["x-api-key", "x-api-secret", "x-signature", "x-timestamp", "authorization", "content-type"]
+        {
+            assert!(response.headers()["access-control-allow-headers"].to_str().unwrap().contains(name));
+        }
+    }
+
+    #[test]
+    fn another_origin_gets_no_permission() {
+        let response = preflight(&listed(), "https://evil.example");
+        assert!(!response.headers().contains_key("access-control-allow-origin"));
+        assert!(!response.headers().contains_key("access-control-allow-methods"));
+        let mut headers = HeaderMap::new();
+        listed().write(Some(&HeaderValue::from_static("https://evil.example")), &mut headers);
+        assert!(!headers.contains_key("access-control-allow-origin"));
+        assert_eq!(headers["vary"], "origin");
+    }
+
+    #[test]
+    fn any_origin_is_answered_with_a_star() {
+        let mut headers = HeaderMap::new();
+        policy(Origins::Any).write(Some(&HeaderValue::from_static("null")), &mut headers);
+        assert_eq!(headers["access-control-allow-origin"], "*");
+        assert!(headers["access-control-expose-headers"].to_str().unwrap().contains("x-request-id"));
+    }
+
+    #[test]
+    fn a_plain_options_request_is_no_preflight() {
+        let request = Request::options("/").header("origin", "https://app.example").body(()).unwrap();
+        assert!(listed().preflight(&request.into_parts().0).is_none());
+    }
+}

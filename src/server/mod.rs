@@ -1,0 +1,83 @@
+//! Sockets: the accept loop, TLS, the limits on connections, and drain.
+//!
+//! ```text
+//! Door::serve      one task per listener; takes a slot, then accepts
+//!   connection     one task per connection: TLS, then HTTP/1.1 or HTTP/2 by hyper
+//!     Watched      the byte stream; tells Activity what moves
+//!     Activity     one timer per connection: header, idle and write timeouts
+//!   Handler        what the door serves: the request pipeline, or the admin pages
+//! ```
+//!
+//! Every task is owned by [`Drain`] and ends with it; a peer can hold nothing without a limit naming it.
+
+mod accept;
+mod activity;
+mod connection;
+mod drain;
+mod slots;
+mod tls;
+mod watched;
+
+use std::{convert::Infallible, net::SocketAddr};
+
+use arc_swap::ArcSwap;
+use bytes::Bytes;
+use http::{Request, Response};
+use hyper::body::{Body, Incoming};
+use ipnet::IpNet;
+
+pub use accept::{Door, DoorError, DoorMetrics};
+pub use drain::Drain;
+pub use tls::{Certificates, TlsError};
+
+use crate::config::checked::{Server, ServerLimits};
+
+/// What a door serves.
+pub trait Handler: Send + Sync + 'static {
+    /// The body of its replies.
+    type Body: Body<Data = Bytes, Error = Infallible> + Send + 'static;
+
+    /// Answers one request; a failure is an answer too.
+    fn handle(
+        &self,
+        request: Request<Incoming>,
+        peer: SocketAddr,
+    ) -> impl Future<Output = Response<Self::Body>> + Send;
+}
+
+/// The settings that a reload can change under an open door; a connection takes those of its first moment.
+#[derive(Debug)]
+pub struct Live {
+    current: ArcSwap<Rules>,
+}
+
+/// What a connection must keep to.
+#[derive(Debug)]
+struct Rules {
+    limits: ServerLimits,
+    trusted_proxies: Vec<IpNet>,
+}
+
+impl Live {
+    /// The rules of `config`.
+    pub fn new(config: &Server) -> Self {
+        Self { current: ArcSwap::from_pointee(Rules::new(config)) }
+    }
+
+    /// Puts new rules in force for connections to come.
+    pub fn replace(&self, config: &Server) {
+        self.current.store(std::sync::Arc::new(Rules::new(config)));
+    }
+}
+
+impl Rules {
+    fn new(config: &Server) -> Self {
+        Self { limits: config.limits.clone(), trusted_proxies: config.trusted_proxies.clone() }
+    }
+
+    /// Many clients share a proxy's address, so it is not held to the limit of one client.
+    fn is_proxy(&self, address: std::net::IpAddr) -> bool {
+        let address = address.to_canonical();
+        self.trusted_proxies.iter().any(|network| network.contains(&address))
+    }
+}

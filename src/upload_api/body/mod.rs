@@ -1,0 +1,273 @@
+//! The JSON of a request, read once into a struct.
+//!
+//! One reader serves every route: unknown fields are skipped, `null` means absent, a field that has two values is refused
+//! (two readers of one body could disagree on it). Secrets go from the text straight into their type, and an error tells
+//! a field's name, never its value: serde's own messages quote values, so they are not passed on.
+
+mod name;
+mod value;
+
+use std::{borrow::Cow, fmt};
+
+use secrecy::{ExposeSecret, SecretString};
+use serde::{
+    Deserialize, Deserializer as _,
+    de::{DeserializeSeed, Error as _, MapAccess, Visitor},
+};
+
+use value::Skipped;
+
+pub(super) use name::Name;
+pub(super) use value::{
+    FileEntry, Files, MagicBytes, Metadata, NetworkInfo, Number, Rules, Secret, Text, Validation,
+    WebhookAsked,
+};
+
+use crate::error::{Code, Error};
+
+/// What a request said. Every field is optional here; the routes know what they need.
+#[derive(Default)]
+pub(super) struct Body<'a> {
+    pub(super) bucket: Option<Text<'a>>,
+    pub(super) brought: BroughtFields<'a>,
+    pub(super) file: FileEntry<'a>,
+    pub(super) files: Option<Files<'a>>,
+    pub(super) put: PutFields<'a>,
+    pub(super) expiry: ExpiryFields<'a>,
+    pub(super) get: GetFields<'a>,
+    pub(super) cdn_domain: Option<Text<'a>>,
+    pub(super) validation: Option<Validation<'a>>,
+    pub(super) webhook: Option<WebhookAsked>,
+}
+
+/// Credentials that the caller brought, and where they are good. It has no `Debug`, so that no log can hold it.
+#[derive(Default)]
+pub(super) struct BroughtFields<'a> {
+    pub(super) access_key_id: Option<Text<'a>>,
+    pub(super) secret_access_key: Option<SecretString>,
+    pub(super) session_token: Option<SecretString>,
+    pub(super) bucket: Option<Text<'a>>,
+    pub(super) region: Option<Text<'a>>,
+    pub(super) endpoint: Option<Text<'a>>,
+    pub(super) account_id: Option<Text<'a>>,
+    pub(super) public_url: Option<Text<'a>>,
+}
+
+impl BroughtFields<'_> {
+    /// Whether the caller means an account of their own. A region alone does not say so: clients fill it in unasked,
+    /// and what may be left out of an account is absent where it is empty.
+    pub(super) fn is_any(&self) -> bool {
+        let is_filled = |text: &Option<Text<'_>>| non_empty(text.as_ref()).is_some();
+        self.access_key_id.is_some()
+            || self.secret_access_key.is_some()
+            || self.bucket.is_some()
+            || self.session_token.as_ref().is_some_and(|token| !token.expose_secret().is_empty())
+            || is_filled(&self.endpoint)
+            || is_filled(&self.account_id)
+    }
+}
+
+/// How an object is to be stored.
+#[derive(Debug, Default)]
+pub(super) struct PutFields<'a> {
+    pub(super) storage_class: Option<Text<'a>>,
+    pub(super) encryption_type: Option<Text<'a>>,
+    pub(super) kms_key_id: Option<Text<'a>>,
+    pub(super) metadata: Option<Metadata<'a>>,
+}
+
+/// How long a URL is to live, and what an estimate of it stands on.
+#[derive(Debug, Default)]
+pub(super) struct ExpiryFields<'a> {
+    pub(super) expires_in: Option<Number>,
+    pub(super) network: Option<NetworkInfo<'a>>,
+    pub(super) buffer_multiplier: Option<Number>,
+    pub(super) seconds_min: Option<Number>,
+    pub(super) seconds_max: Option<Number>,
+}
+
+/// Which object is to be read, and how it is to be served.
+#[derive(Debug, Default)]
+pub(super) struct GetFields<'a> {
+    pub(super) key: Option<Text<'a>>,
+    pub(super) version_id: Option<Text<'a>>,
+    pub(super) response_content_type: Option<Text<'a>>,
+    pub(super) response_content_disposition: Option<Text<'a>>,
+}
+
+impl<'a> Body<'a> {
+    /// Reads `bytes`; `prefix` is what stands before `AccessKey`, `Bucket`, … for the provider that was asked for.
+    pub(super) fn parse(bytes: &'a [u8], prefix: &str) -> Result<Self, Error> {
+        let text = std::str::from_utf8(bytes)
+            .map_err(|_| Error::new(Code::InvalidJson, "The body is not UTF-8 text."))?;
+        let mut deserializer = serde_json::Deserializer::from_str(text);
+        let mut reader = Reader { prefix, name: None, is_repeated: false, body: Self::default() };
+        let read = deserializer.deserialize_map(&mut reader).and_then(|()| deserializer.end());
+        match read {
+            Ok(()) => Ok(reader.body),
+            Err(problem) => Err(reader.error(&problem)),
+        }
+    }
+}
+
+/// Fills a [`Body`], and remembers where it was when something went wrong.
+struct Reader<'p, 'a> {
+    prefix: &'p str,
+    name: Option<Name>,
+    is_repeated: bool,
+    body: Body<'a>,
+}
+
+impl<'de> Visitor<'de> for &mut Reader<'_, 'de> {
+    type Value = ();
+
+    fn expecting(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        out.write_str("a JSON object")
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<(), A::Error> {
+        while let Some(name) = map.next_key_seed(NameSeed(self.prefix))? {
+            let Some(name) = name else {
+                map.next_value::<Skipped>()?;
+                continue;
+            };
+            self.name = Some(name);
+            self.is_repeated = self.read(name, &mut map)? == Filled::Twice;
+            if self.is_repeated {
+                return Err(A::Error::custom("repeated"));
+            }
+            self.name = None;
+        }
+        Ok(())
+    }
+}
+
+impl<'de> Reader<'_, 'de> {
+    fn read<A: MapAccess<'de>>(&mut self, name: Name, map: &mut A) -> Result<Filled, A::Error> {
+        let Body { bucket, brought, file, files, put, expiry, get, cdn_domain, validation, webhook } =
+            &mut self.body;
+        match name {
+            Name::Bucket => fill(bucket, map),
+            Name::AccessKey => fill(&mut brought.access_key_id, map),
+            Name::SecretKey => fill_secret(&mut brought.secret_access_key, map),
+            Name::SessionToken => fill_secret(&mut brought.session_token, map),
+            Name::BroughtBucket => fill(&mut brought.bucket, map),
+            Name::Region => fill(&mut brought.region, map),
+            Name::Endpoint => fill(&mut brought.endpoint, map),
+            Name::AccountId => fill(&mut brought.account_id, map),
+            Name::PublicUrl => fill(&mut brought.public_url, map),
+            Name::Filename => fill(&mut file.filename, map),
+            Name::ContentType => fill(&mut file.content_type, map),
+            Name::FileSize => fill(&mut file.file_size, map),
+            Name::MagicBytes => fill(&mut file.magic_bytes, map),
+            Name::Files => fill(files, map),
+            Name::StorageClass => fill(&mut put.storage_class, map),
+            Name::EncryptionType => fill(&mut put.encryption_type, map),
+            Name::KmsKeyId => fill(&mut put.kms_key_id, map),
+            Name::Metadata => fill(&mut put.metadata, map),
+            Name::ExpiresIn => fill(&mut expiry.expires_in, map),
+            Name::NetworkInfo => fill(&mut expiry.network, map),
+            Name::BufferMultiplier => fill(&mut expiry.buffer_multiplier, map),
+            Name::MinExpirySeconds => fill(&mut expiry.seconds_min, map),
+            Name::MaxExpirySeconds => fill(&mut expiry.seconds_max, map),
+            Name::Key => fill(&mut get.key, map),
+            Name::VersionId => fill(&mut get.version_id, map),
+            Name::ResponseContentType => fill(&mut get.response_content_type, map),
+            Name::ResponseContentDisposition => fill(&mut get.response_content_disposition, map),
+            Name::CdnDomain => fill(cdn_domain, map),
+            Name::Validation => fill(validation, map),
+            Name::Webhook => fill(webhook, map),
+        }
+    }
+
+    /// What the client is told. `problem` gives its kind and place; its text may quote a value and stays here.
+    fn error(&self, problem: &serde_json::Error) -> Error {
+        let field = self.name.map(|name| name.shown(self.prefix));
+        let place = format!("line {}, column {}", problem.line(), problem.column());
+        match (problem.is_data(), self.name, field) {
+            (true, Some(_), Some(field)) if self.is_repeated => {
+                Error::new(Code::InvalidJson, format!("`{field}` is there more than once."))
+            }
+            (true, Some(name), Some(field)) => {
+                let message = format!("`{field}` must be {} ({place}).", name.expected());
+                Error::new(name.wrong_type(), message)
+            }
+            (true, _, _) => Error::new(Code::InvalidJson, "The body must be one JSON object."),
+            (false, _, Some(field)) => Error::new(
+                Code::InvalidJson,
+                format!("The body stops being JSON that can be read at `{field}` ({place})."),
+            ),
+            (false, _, None) => {
+                Error::new(Code::InvalidJson, format!("The body is not JSON that can be read ({place})."))
+            }
+        }
+    }
+}
+
+/// How often a field had a value so far.
+#[derive(PartialEq, Eq)]
+enum Filled {
+    AtMostOnce,
+    Twice,
+}
+
+impl Filled {
+    /// Puts `value` into `slot`, unless it is absent or another is there.
+    fn put<T>(slot: &mut Option<T>, value: Option<T>) -> Self {
+        match (value, &slot) {
+            (Some(_), Some(_)) => return Self::Twice,
+            (Some(value), None) => *slot = Some(value),
+            (None, _) => {}
+        }
+        Self::AtMostOnce
+    }
+}
+
+fn fill<'de, T: Deserialize<'de>, A: MapAccess<'de>>(
+    slot: &mut Option<T>,
+    map: &mut A,
+) -> Result<Filled, A::Error> {
+    Ok(Filled::put(slot, map.next_value()?))
+}
+
+fn fill_secret<'de, A: MapAccess<'de>>(
+    slot: &mut Option<SecretString>,
+    map: &mut A,
+) -> Result<Filled, A::Error> {
+    let secret = map.next_value::<Option<Secret>>()?;
+    Ok(Filled::put(slot, secret.map(|secret| secret.0)))
+}
+
+/// Reads a field's name without keeping it; `None` is a field that no route knows.
+struct NameSeed<'p>(&'p str);
+
+impl<'de> DeserializeSeed<'de> for NameSeed<'_> {
+    type Value = Option<Name>;
+
+    fn deserialize<D: serde::Deserializer<'de>>(self, deserializer: D) -> Result<Self::Value, D::Error> {
+        deserializer.deserialize_identifier(self)
+    }
+}
+
+impl Visitor<'_> for NameSeed<'_> {
+    type Value = Option<Name>;
+
+    fn expecting(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        out.write_str("a field's name")
+    }
+
+    fn visit_str<E: serde::de::Error>(self, text: &str) -> Result<Self::Value, E> {
+        Ok(Name::parse(text, self.0))
+    }
+}
+
+/// `text` unless it is empty: clients fill optional fields with `""`.
+pub(super) fn non_empty<'b>(text: Option<&'b Text<'_>>) -> Option<&'b str> {
+    text.map(Text::as_str).filter(|text| !text.is_empty())
+}
+
+impl<'a> From<Text<'a>> for Cow<'a, str> {
+    fn from(text: Text<'a>) -> Self {
+        text.0
+    }
+}

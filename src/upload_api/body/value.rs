@@ -1,0 +1,347 @@
+//! The values' types, each read from JSON in its own way.
+
+use std::{borrow::Cow, fmt};
+
+use secrecy::SecretString;
+use serde::{
+    Deserialize, Deserializer,
+    de::{Error, MapAccess, SeqAccess, Visitor},
+};
+
+/// Text, borrowed from the body where it has no escapes.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub(in crate::upload_api) struct Text<'a>(pub(super) Cow<'a, str>);
+
+impl Text<'_> {
+    pub(in crate::upload_api) fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl<'de: 'a, 'a> Deserialize<'de> for Text<'a> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct TextVisitor;
+
+        impl<'de> Visitor<'de> for TextVisitor {
+            type Value = Text<'de>;
+
+            fn expecting(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+                out.write_str("text")
+            }
+
+            fn visit_borrowed_str<E: Error>(self, text: &'de str) -> Result<Self::Value, E> {
+                Ok(Text(Cow::Borrowed(text)))
+            }
+
+            fn visit_str<E: Error>(self, text: &str) -> Result<Self::Value, E> {
+                Ok(Text(Cow::Owned(text.to_owned())))
+            }
+        }
+
+        deserializer.deserialize_str(TextVisitor)
+    }
+}
+
+/// Text that goes straight into its secret type.
+pub(in crate::upload_api) struct Secret(pub(super) SecretString);
+
+impl<'de> Deserialize<'de> for Secret {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct SecretVisitor;
+
+        impl Visitor<'_> for SecretVisitor {
+            type Value = Secret;
+
+            fn expecting(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+                out.write_str("text")
+            }
+
+            fn visit_str<E: Error>(self, text: &str) -> Result<Self::Value, E> {
+                Ok(Secret(SecretString::from(text)))
+            }
+        }
+
+        deserializer.deserialize_str(SecretVisitor)
+    }
+}
+
+/// Any JSON number, as JavaScript has them. Whoever uses it says what it may be.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(in crate::upload_api) struct Number(pub(in crate::upload_api) f64);
+
+/// The largest whole number below which JavaScript has them all, 2^53.
+const WHOLE_MAX: f64 = 9_007_199_254_740_992.0;
+
+impl Number {
+    /// The number, if it is whole, not negative and exact.
+    #[expect(
+        clippy::cast_possible_truncation,
+        clippy::cast_sign_loss,
+        reason = "the number is whole and between 0 and 2^53"
+    )]
+    pub(in crate::upload_api) fn whole(self) -> Option<u64> {
+        let is_whole = self.0 >= 0.0 && self.0 <= WHOLE_MAX && self.0.fract() == 0.0;
+        is_whole.then_some(self.0 as u64)
+    }
+
+    /// Whether the number is beyond those that are exact.
+    pub(in crate::upload_api) fn is_huge(self) -> bool {
+        self.0 > WHOLE_MAX
+    }
+}
+
+impl<'de> Deserialize<'de> for Number {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        f64::deserialize(deserializer).map(Self)
+    }
+}
+
+/// The bytes that a file begins with, as the client read them.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub(in crate::upload_api) struct MagicBytes {
+    pub(in crate::upload_api) bytes: Vec<u8>,
+    /// A number was no byte, or there were too many. It counts only where validation is asked for.
+    pub(in crate::upload_api) is_malformed: bool,
+}
+
+/// Clients read 8 bytes; the farthest signature that is known ends well below this.
+const MAGIC_BYTES_MAX: usize = 8192;
+
+impl<'de> Deserialize<'de> for MagicBytes {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct MagicVisitor;
+
+        impl<'de> Visitor<'de> for MagicVisitor {
+            type Value = MagicBytes;
+
+            fn expecting(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+                out.write_str("a list of bytes")
+            }
+
+            fn visit_seq<A: SeqAccess<'de>>(self, mut list: A) -> Result<Self::Value, A::Error> {
+                let mut magic = MagicBytes::default();
+                while let Some(number) = list.next_element::<Number>()? {
+                    match number.whole().and_then(|number| u8::try_from(number).ok()) {
+                        Some(byte) if magic.bytes.len() < MAGIC_BYTES_MAX => magic.bytes.push(byte),
+                        Some(_) | None => magic.is_malformed = true,
+                    }
+                }
+                Ok(magic)
+            }
+        }
+
+        deserializer.deserialize_seq(MagicVisitor)
+    }
+}
+
+/// One file to be uploaded: an entry of `files`, or the body itself.
+#[derive(Debug, Default, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(in crate::upload_api) struct FileEntry<'a> {
+    #[serde(borrow)]
+    pub(in crate::upload_api) filename: Option<Text<'a>>,
+    #[serde(borrow)]
+    pub(in crate::upload_api) content_type: Option<Text<'a>>,
+    pub(in crate::upload_api) file_size: Option<Number>,
+    pub(in crate::upload_api) magic_bytes: Option<MagicBytes>,
+}
+
+/// `files`: those that one request takes, and how many there were.
+#[derive(Debug, Default)]
+pub(in crate::upload_api) struct Files<'a> {
+    pub(in crate::upload_api) entries: Vec<FileEntry<'a>>,
+    pub(in crate::upload_api) count: usize,
+}
+
+impl Files<'_> {
+    /// Files of one batch: each costs a signature, and the reply is held in memory.
+    pub(in crate::upload_api) const MAX: usize = 100;
+}
+
+impl<'de: 'a, 'a> Deserialize<'de> for Files<'a> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct FilesVisitor;
+
+        impl<'de> Visitor<'de> for FilesVisitor {
+            type Value = Files<'de>;
+
+            fn expecting(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+                out.write_str("a list of files")
+            }
+
+            fn visit_seq<A: SeqAccess<'de>>(self, mut list: A) -> Result<Self::Value, A::Error> {
+                let mut files = Files::default();
+                while files.entries.len() < Files::MAX
+                    && let Some(entry) = list.next_element()?
+                {
+                    files.entries.push(entry);
+                }
+                files.count = files.entries.len();
+                while list.next_element::<Skipped>()?.is_some() {
+                    files.count += 1;
+                }
+                Ok(files)
+            }
+        }
+
+        deserializer.deserialize_seq(FilesVisitor)
+    }
+}
+
+/// `metadata`: names and values as written.
+#[derive(Debug, Default)]
+pub(in crate::upload_api) struct Metadata<'a>(pub(in crate::upload_api) Vec<(Text<'a>, Text<'a>)>);
+
+impl<'de: 'a, 'a> Deserialize<'de> for Metadata<'a> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct MetadataVisitor;
+
+        impl<'de> Visitor<'de> for MetadataVisitor {
+            type Value = Metadata<'de>;
+
+            fn expecting(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+                out.write_str("an object of text")
+            }
+
+            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
+                let mut entries = Vec::new();
+                while let Some((name, value)) = map.next_entry::<Text<'de>, Option<Text<'de>>>()? {
+                    entries.extend(value.map(|value| (name, value)));
+                }
+                Ok(Metadata(entries))
+            }
+        }
+
+        deserializer.deserialize_map(MetadataVisitor)
+    }
+}
+
+/// `networkInfo`, as browsers tell it.
+#[derive(Debug, Default, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(in crate::upload_api) struct NetworkInfo<'a> {
+    #[serde(borrow)]
+    pub(in crate::upload_api) effective_type: Option<Text<'a>>,
+    /// Megabits per second.
+    pub(in crate::upload_api) downlink: Option<Number>,
+    /// Milliseconds.
+    pub(in crate::upload_api) rtt: Option<Number>,
+}
+
+/// `validation`: a preset's name, or rules.
+#[derive(Debug)]
+pub(in crate::upload_api) enum Validation<'a> {
+    Preset(Text<'a>),
+    Rules(Box<Rules<'a>>),
+}
+
+/// Rules as the client wrote them.
+#[derive(Debug, Default, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(in crate::upload_api) struct Rules<'a> {
+    #[serde(borrow)]
+    pub(in crate::upload_api) preset: Option<Text<'a>>,
+    pub(in crate::upload_api) max_size: Option<Number>,
+    pub(in crate::upload_api) min_size: Option<Number>,
+    #[serde(borrow)]
+    pub(in crate::upload_api) allowed_types: Option<Vec<Text<'a>>>,
+    #[serde(borrow)]
+    pub(in crate::upload_api) blocked_types: Option<Vec<Text<'a>>>,
+    #[serde(borrow)]
+    pub(in crate::upload_api) allowed_extensions: Option<Vec<Text<'a>>>,
+    #[serde(borrow)]
+    pub(in crate::upload_api) blocked_extensions: Option<Vec<Text<'a>>>,
+    pub(in crate::upload_api) block_dangerous: Option<bool>,
+    pub(in crate::upload_api) check_magic_bytes: Option<bool>,
+}
+
+impl<'de: 'a, 'a> Deserialize<'de> for Validation<'a> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct ValidationVisitor;
+
+        impl<'de> Visitor<'de> for ValidationVisitor {
+            type Value = Validation<'de>;
+
+            fn expecting(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+                out.write_str("a preset or rules")
+            }
+
+            fn visit_borrowed_str<E: Error>(self, text: &'de str) -> Result<Self::Value, E> {
+                Ok(Validation::Preset(Text(Cow::Borrowed(text))))
+            }
+
+            fn visit_str<E: Error>(self, text: &str) -> Result<Self::Value, E> {
+                Ok(Validation::Preset(Text(Cow::Owned(text.to_owned()))))
+            }
+
+            fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<Self::Value, A::Error> {
+                let rules = Rules::deserialize(serde::de::value::MapAccessDeserializer::new(map))?;
+                Ok(Validation::Rules(Box::new(rules)))
+            }
+        }
+
+        deserializer.deserialize_any(ValidationVisitor)
+    }
+}
+
+/// A `webhook` was asked for; what it says is not read.
+#[derive(Debug)]
+pub(in crate::upload_api) struct WebhookAsked;
+
+impl<'de> Deserialize<'de> for WebhookAsked {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        Skipped::deserialize(deserializer).map(|_| Self)
+    }
+}
+
+/// A value of any kind that nobody reads. Unlike serde's own it counts how deep the value nests, and serde's JSON reader
+/// stops at 128.
+pub(super) struct Skipped;
+
+impl<'de> Deserialize<'de> for Skipped {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_any(Self)
+    }
+}
+
+impl<'de> Visitor<'de> for Skipped {
+    type Value = Self;
+
+    fn expecting(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        out.write_str("anything")
+    }
+
+    fn visit_unit<E: Error>(self) -> Result<Self, E> {
+        Ok(self)
+    }
+
+    fn visit_bool<E: Error>(self, _: bool) -> Result<Self, E> {
+        Ok(self)
+    }
+
+    fn visit_i64<E: Error>(self, _: i64) -> Result<Self, E> {
+        Ok(self)
+    }
+
+    fn visit_u64<E: Error>(self, _: u64) -> Result<Self, E> {
+        Ok(self)
+    }
+
+    fn visit_f64<E: Error>(self, _: f64) -> Result<Self, E> {
+        Ok(self)
+    }
+
+    fn visit_str<E: Error>(self, _: &str) -> Result<Self, E> {
+        Ok(self)
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, mut list: A) -> Result<Self, A::Error> {
+        while list.next_element::<Self>()?.is_some() {}
+        Ok(self)
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self, A::Error> {
+        while map.next_entry::<Self, Self>()?.is_some() {}
+        Ok(self)
+    }
+}

@@ -1,0 +1,130 @@
+//! `download/{provider}/signed-url`: a URL to read one object with, on the store and on the CDN.
+
+use bytes::Bytes;
+use http::Response;
+use http_body_util::Full;
+use serde::Serialize;
+use wharf_provider::{
+    GetOptions, PresignRequest, Verb,
+    cdn::{CdnDomain, CdnObject, CdnPolicy},
+};
+use wharf_wire::{names::ObjectKey, sigv4::presign::SignedUrl};
+
+use crate::{
+    config::checked::Action,
+    error::{Code, Error},
+};
+
+use super::{
+    Request,
+    body::{GetFields, Text, non_empty},
+    expiry,
+    reply::{self, Hints, Performance},
+};
+
+/// Bytes of a usual reply, so that its buffer grows once.
+const REPLY_BYTES: usize = 1536;
+
+/// Bytes of a version's id or of a response header that anyone has reason to ask for.
+const VALUE_BYTES_MAX: usize = 1024;
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Reply<'a> {
+    success: bool,
+    provider: &'static str,
+    download_url: &'a str,
+    public_url: String,
+    cdn_url: Option<String>,
+    key: &'a str,
+    file_key: &'a str,
+    region: &'a str,
+    expires_in: u32,
+    expires_at: String,
+    hint: Hints,
+    performance: Performance<'a>,
+}
+
+/// Answers the route.
+pub(super) fn handle(request: &Request<'_>) -> Result<Response<Full<Bytes>>, Error> {
+    let Request { parts, call, target, body, .. } = request;
+    let key = key(&body.get)?;
+    target.authorize(call.identity, Action::Read, key)?;
+    let object = target.object_key(key)?;
+    let options = options(&body.get)?;
+    let expires_seconds = expiry::choose(&body.expiry, None, request.expiry_bounds())?.seconds;
+    let is_version = options.version_id.is_some();
+    let presign =
+        PresignRequest { bucket: &target.bucket, key: &object, verb: Verb::Get(options), expires_seconds };
+    let signing_key = parts.signing_keys.key(&target.account, call.context.received);
+    let signed = target.presign(&presign, &signing_key, call.context.received)?;
+    let domain = target.cdn_domain(body.cdn_domain.as_ref())?;
+    // A CDN serves the newest version, whatever is asked; clients take its address before the store's.
+    let domain = domain.as_deref().filter(|_| !is_version);
+    let cdn_url = domain.map(|domain| cdn_url(request, domain, &object, expires_seconds)).transpose()?;
+    let reply = Reply {
+        success: true,
+        provider: target.profile().kind,
+        download_url: signed.url.expose(),
+        public_url: target.public_url(&object),
+        cdn_url,
+        key,
+        file_key: key,
+        region: target.account.region().as_str(),
+        expires_in: expires_seconds,
+        expires_at: request.expires_at(expires_seconds),
+        hint: Hints::default().private(target.is_private()),
+        performance: request.performance(),
+    };
+    reply::ok(&reply, REPLY_BYTES)
+}
+
+/// The object's address on the CDN, signed where the distribution is private.
+fn cdn_url(
+    request: &Request<'_>,
+    domain: &CdnDomain,
+    key: &ObjectKey,
+    expires_seconds: u32,
+) -> Result<String, Error> {
+    let configured = request.target.configured.and_then(|bucket| bucket.cdn.as_ref());
+    let Some(signer) = configured.and_then(|cdn| cdn.signer.as_deref()) else { return Ok(domain.url(key)) };
+    let expires_at = request.call.context.received.plus_seconds(u64::from(expires_seconds));
+    let object = CdnObject { domain, key, query: &[] };
+    let url = signer.sign(&object, &CdnPolicy::until(expires_at));
+    url.map(SignedUrl::into_exposed).map_err(|problem| {
+        Error::new(Code::SigningError, "The CDN's address could not be signed.").cause(problem.to_string())
+    })
+}
+
+/// The caller's key. It is not normalised, so a key that a store might normalise is refused: signed as `a/../b`, a store
+/// that walks up would serve `b`.
+fn key<'b>(fields: &'b GetFields<'_>) -> Result<&'b str, Error> {
+    let key = non_empty(fields.key.as_ref())
+        .ok_or_else(|| Error::new(Code::MissingKey, "Missing: `key` (or `fileKey`)."))?;
+    if key.split(['/', '\\']).any(|part| matches!(part, "." | "..")) {
+        return Err(Error::new(Code::InvalidField, "`key` has `.` or `..` for one of its segments."));
+    }
+    if key.contains(char::is_control) {
+        return Err(Error::new(Code::InvalidField, "`key` holds a control character."));
+    }
+    Ok(key)
+}
+
+fn options<'b>(fields: &'b GetFields<'_>) -> Result<GetOptions<'b>, Error> {
+    let header = |text: &'b Option<Text<'_>>, field: &str| match non_empty(text.as_ref()) {
+        Some(value) if value.len() > VALUE_BYTES_MAX || value.contains(char::is_control) => {
+            let message =
+                format!("`{field}` must be at most {VALUE_BYTES_MAX} bytes without control characters.");
+            Err(Error::new(Code::InvalidField, message))
+        }
+        value => Ok(value),
+    };
+    Ok(GetOptions {
+        version_id: header(&fields.version_id, "versionId")?,
+        response_content_type: header(&fields.response_content_type, "responseContentType")?,
+        response_content_disposition: header(
+            &fields.response_content_disposition,
+            "responseContentDisposition",
+        )?,
+    })
+}

@@ -1,0 +1,93 @@
+//! `{provider}/signed-url`: a URL to upload one file with.
+
+use bytes::Bytes;
+use http::Response;
+use http_body_util::Full;
+use serde::Serialize;
+
+use crate::error::Error;
+
+use super::{
+    Request,
+    expiry::SmartExpiry,
+    reply::{self, Hints, Performance, RequiredHeaders},
+    storage::EncryptionReply,
+    upload::Uploads,
+};
+
+/// Bytes of a usual reply, so that its buffer grows once.
+const REPLY_BYTES: usize = 2560;
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Reply<'a> {
+    success: bool,
+    provider: &'static str,
+    upload_url: &'a str,
+    public_url: &'a str,
+    cdn_url: Option<&'a str>,
+    upload_id: &'a str,
+    key: &'a str,
+    region: &'a str,
+    storage_class: &'static str,
+    encryption: EncryptionReply<'a>,
+    expires_in: u32,
+    expires_at: String,
+    required_headers: &'a RequiredHeaders,
+    complete_token: String,
+    hint: Hints,
+    data: Data<'a>,
+    smart_expiry: &'a SmartExpiry,
+    /// Always `null`: nothing is registered, and the hint says so where one was asked for.
+    webhook: (),
+    performance: Performance<'a>,
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Data<'a> {
+    filename: &'a str,
+    original_filename: &'a str,
+    content_type: &'a str,
+    bucket: &'a str,
+    method: &'static str,
+}
+
+/// Answers the route.
+pub(super) fn handle(request: &Request<'_>) -> Result<Response<Full<Bytes>>, Error> {
+    let Request { target, body, .. } = request;
+    let uploads = Uploads::new(request)?;
+    let signed = uploads.sign(&body.file, None)?;
+    let complete_token = uploads.complete_token(&signed)?;
+    let reply = Reply {
+        success: true,
+        provider: target.profile().kind,
+        upload_url: signed.url.expose(),
+        public_url: &signed.public_url,
+        cdn_url: signed.cdn_url.as_deref(),
+        upload_id: signed.id.as_str(),
+        key: &signed.key,
+        region: target.account.region().as_str(),
+        storage_class: uploads.storage.class_name(),
+        encryption: uploads.storage.encryption(),
+        expires_in: signed.expiry.seconds,
+        expires_at: request.expires_at(signed.expiry.seconds),
+        required_headers: &signed.required_headers,
+        complete_token,
+        hint: Hints::default()
+            .required_headers(!signed.required_headers.0.is_empty())
+            .private(target.is_private())
+            .webhook(body.webhook.is_some()),
+        data: Data {
+            filename: &signed.name,
+            original_filename: signed.original_name,
+            content_type: signed.content_type,
+            bucket: target.bucket_name(),
+            method: "PUT",
+        },
+        smart_expiry: &signed.expiry.smart,
+        webhook: (),
+        performance: request.performance(),
+    };
+    reply::ok(&reply, REPLY_BYTES)
+}

@@ -1,0 +1,29 @@
+//! The integration tests: one binary, one module per subject.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    reason = "what is not as expected fails the test; clippy knows that of test functions, not of their helpers"
+)]
+
+mod auth;
+mod cdn;
+mod config;
+mod config_check;
+mod config_watch;
+mod embedded_store;
+mod provider_probe;
+mod rate_limit;
+mod server_admin;
+mod server_drain;
+mod server_framing;
+mod server_http2;
+mod server_limits;
+mod server_log;
+mod server_process;
+mod server_reload;
+mod server_tls;
+mod support;
+mod upload_hostile;
+mod upload_sdk;
+mod upload_store;

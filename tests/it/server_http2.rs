@@ -1,0 +1,122 @@
+//! HTTP/2 by hand: prior knowledge over plain TCP, the bound on streams, and a client that opens no window.
+
+use crate::support::{
+    gateway::{KEY, KEY_CONFIG, TestGateway},
+    raw::{Raw, neighbour_is_served},
+};
+
+const PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
+const DATA: u8 = 0;
+const HEADERS: u8 = 1;
+const RST_STREAM: u8 = 3;
+const SETTINGS: u8 = 4;
+const END_STREAM: u8 = 1;
+const END_HEADERS: u8 = 4;
+const ACK: u8 = 1;
+const INITIAL_WINDOW_SIZE: u16 = 4;
+const REFUSED_STREAM: u32 = 7;
+
+#[derive(Debug)]
+struct Frame {
+    kind: u8,
+    flags: u8,
+    stream: u32,
+    payload: Vec<u8>,
+}
+
+fn frame(kind: u8, flags: u8, stream: u32, payload: &[u8]) -> Vec<u8> {
+    let length = u32::try_from(payload.len()).unwrap().to_be_bytes();
+    let mut bytes = length[1..].to_vec();
+    bytes.extend([kind, flags]);
+    bytes.extend(stream.to_be_bytes());
+    bytes.extend(payload);
+    bytes
+}
+
+/// A literal header field without indexing (RFC 7541, 6.2.2), or with one of the static table's names.
+fn field(name: &str, value: &str) -> Vec<u8> {
+    let static_name = match name {
+        ":authority" => Some(1),
+        ":path" => Some(4),
+        _ => None,
+    };
+    let mut bytes = vec![static_name.unwrap_or(0)];
+    if static_name.is_none() {
+        bytes.push(u8::try_from(name.len()).unwrap());
+        bytes.extend(name.as_bytes());
+    }
+    bytes.push(u8::try_from(value.len()).unwrap());
+    bytes.extend(value.as_bytes());
+    bytes
+}
+
+/// `POST`, `http`, then the fields.
+fn post(stream: u32, flags: u8) -> Vec<u8> {
+    let mut block = vec![0x83, 0x86];
+    block.extend(field(":authority", "wharf.test"));
+    block.extend(field(":path", "/api/v1/upload/validate-key"));
+    block.extend(field("x-api-key", KEY));
+    block.extend(field("content-type", "application/json"));
+    frame(HEADERS, END_HEADERS | flags, stream, &block)
+}
+
+async fn next(raw: &mut Raw) -> Frame {
+    let head = raw.bytes(9).await;
+    let length = usize::from(head[0]) << 16 | usize::from(head[1]) << 8 | usize::from(head[2]);
+    let stream = u32::from_be_bytes(head[5..9].try_into().unwrap());
+    Frame { kind: head[3], flags: head[4], stream, payload: raw.bytes(length).await }
+}
+
+/// The next frame that belongs to a stream.
+async fn next_of_a_stream(raw: &mut Raw) -> Frame {
+    loop {
+        let frame = next(raw).await;
+        if frame.stream != 0 {
+            return frame;
+        }
+    }
+}
+
+async fn connect(gateway: &TestGateway, settings: &[u8]) -> Raw {
+    let mut raw = Raw::connect(gateway.api()).await;
+    raw.send(PREFACE).await;
+    raw.send(frame(SETTINGS, 0, 0, settings)).await;
+    raw.send(frame(SETTINGS, ACK, 0, &[])).await;
+    raw
+}
+
+#[tokio::test]
+async fn streams_of_one_connection_are_bounded() {
+    let limits = "[server.limits]\nstreams_per_connection_max = 2\n";
+    let gateway = TestGateway::start(&format!("{limits}{KEY_CONFIG}")).await;
+    let mut raw = connect(&gateway, &[]).await;
+    for stream in [1, 3, 5] {
+        raw.send(post(stream, 0)).await;
+    }
+    let refused = next_of_a_stream(&mut raw).await;
+    assert_eq!((refused.kind, refused.stream), (RST_STREAM, 5), "{refused:?}");
+    assert_eq!(refused.payload, REFUSED_STREAM.to_be_bytes());
+    neighbour_is_served(gateway.api()).await;
+    raw.send(frame(DATA, END_STREAM, 1, b"{}")).await;
+    let reply = next_of_a_stream(&mut raw).await;
+    assert_eq!((reply.kind, reply.stream), (HEADERS, 1), "{reply:?}");
+    // 0x88 is `:status: 200` in the static table.
+    assert_eq!(reply.payload.first(), Some(&0x88));
+}
+
+/// Without a bound a client could hold a permit for ever by taking the head of a reply and none of its body.
+#[tokio::test]
+async fn a_stream_whose_client_opens_no_window_is_given_up() {
+    let limits =
+        "[server.limits]\nrequests_in_flight_max = 1\nbody_timeout_seconds = 1\nwrite_timeout_seconds = 1\n";
+    let gateway = TestGateway::start(&format!("{limits}{KEY_CONFIG}")).await;
+    let mut settings = INITIAL_WINDOW_SIZE.to_be_bytes().to_vec();
+    settings.extend(0_u32.to_be_bytes());
+    let mut raw = connect(&gateway, &settings).await;
+    raw.send(post(1, END_STREAM)).await;
+    let head = next_of_a_stream(&mut raw).await;
+    assert_eq!((head.kind, head.flags & END_STREAM, head.payload.first()), (HEADERS, 0, Some(&0x88)));
+    let end = next_of_a_stream(&mut raw).await;
+    assert_eq!((end.kind, end.stream), (RST_STREAM, 1), "{end:?}");
+    neighbour_is_served(gateway.api()).await;
+}

@@ -1,0 +1,183 @@
+//! What is written of requests, and what never is.
+
+use std::{
+    io::{self, Write},
+    sync::{Arc, Mutex},
+};
+
+use bytes::Bytes;
+use http::Request;
+use http_body_util::{BodyExt, Full, Limited};
+use hyper::client::conn::http2;
+use hyper_util::rt::{TokioExecutor, TokioIo};
+use serde_json::Value;
+use sha2::{Digest, Sha256};
+use tokio::net::TcpStream;
+use tracing::subscriber::DefaultGuard;
+use wharf::{
+    config::checked::{Log, LogFormat},
+    telemetry::{self, Telemetry},
+};
+
+use crate::support::{
+    gateway::{KEY, KEY_CONFIG, TestGateway},
+    raw::{Raw, good_request, post},
+};
+
+/// Where a test's logs go.
+#[derive(Clone, Default)]
+struct Lines(Arc<Mutex<Vec<u8>>>);
+
+impl Write for Lines {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.0.lock().unwrap().write(bytes)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+impl Lines {
+    fn text(&self) -> String {
+        String::from_utf8(self.0.lock().unwrap().clone()).unwrap()
+    }
+
+    fn of_requests(&self) -> Vec<String> {
+        self.text().lines().filter(|line| line.contains("wharf::access")).map(str::to_owned).collect()
+    }
+}
+
+/// The tests' key has no secret, so its id opens the door and is not for the log.
+fn log_name() -> String {
+    format!("sha256:{}", &hex::encode(Sha256::digest(KEY))[..8])
+}
+
+fn log(filter: &str, format: LogFormat, access: bool) -> Log {
+    Log { filter: filter.to_owned(), format, access }
+}
+
+/// Logs everything that this thread does; the test's runtime has no other.
+fn capture(config: &Log) -> (Lines, Telemetry, DefaultGuard) {
+    let lines = Lines::default();
+    let writer = lines.clone();
+    let (subscriber, telemetry) = telemetry::subscriber(config, move || writer.clone(), false).unwrap();
+    (lines, telemetry, tracing::subscriber::set_default(subscriber))
+}
+
+#[tokio::test]
+async fn a_request_is_one_line_without_its_query() {
+    let (lines, _telemetry, _guard) = capture(&log("error", LogFormat::Text, true));
+    let gateway = TestGateway::start(KEY_CONFIG).await;
+    let mut raw = Raw::connect(gateway.api()).await;
+    let reply = raw.ask(good_request().replace("validate-key", "validate-key?X-Amz-Signature=canary")).await;
+    assert_eq!(reply.status, 200);
+    assert_eq!(raw.ask(post("/nowhere", "")).await.status, 404);
+
+    let requests = lines.of_requests();
+    assert_eq!(requests.len(), 2, "{}", lines.text());
+    for part in [
+        "method=\"POST\"",
+        "path=\"/api/v1/upload/validate-key\"",
+        "status=200",
+        "client=127.0.0.1",
+        &format!("key=\"{}\"", log_name()),
+        &format!("id=\"{}\"", reply.header("x-request-id").unwrap()),
+        &format!("bytes={}", reply.body.len()),
+    ] {
+        assert!(requests[0].contains(part), "{part} is not in {}", requests[0]);
+    }
+    assert!(requests[1].contains("status=404"), "{}", requests[1]);
+    assert!(!lines.text().contains("canary"));
+}
+
+#[tokio::test]
+async fn a_line_can_be_json() {
+    let (lines, _telemetry, _guard) = capture(&log("error", LogFormat::Json, true));
+    let gateway = TestGateway::start(KEY_CONFIG).await;
+    assert_eq!(Raw::connect(gateway.api()).await.ask(good_request()).await.status, 200);
+    let line: Value = serde_json::from_str(&lines.of_requests()[0]).unwrap();
+    assert_eq!(line["status"], 200);
+    assert_eq!(line["key"], log_name());
+    assert!(!lines.text().contains(KEY), "without a secret, the id is one");
+    assert_eq!(line["span"]["path"], "/api/v1/upload/validate-key");
+}
+
+#[tokio::test]
+async fn access_lines_and_the_filter_can_change_while_it_runs() {
+    let (lines, telemetry, _guard) = capture(&log("debug", LogFormat::Text, false));
+    let gateway = TestGateway::start(KEY_CONFIG).await;
+    let mut raw = Raw::connect(gateway.api()).await;
+    assert_eq!(raw.ask(good_request()).await.status, 200);
+    assert_eq!(lines.of_requests().len(), 0, "{}", lines.text());
+    telemetry.reload(&log("error", LogFormat::Text, true)).unwrap();
+    assert_eq!(raw.ask(good_request()).await.status, 200);
+    assert_eq!(lines.of_requests().len(), 1, "{}", lines.text());
+}
+
+#[tokio::test]
+async fn a_client_that_leaves_is_logged_too() {
+    let (lines, _telemetry, _guard) = capture(&log("error", LogFormat::Text, true));
+    let gateway = TestGateway::start(KEY_CONFIG).await;
+    let mut raw = Raw::connect(gateway.api()).await;
+    let head = post("/api/v1/upload/validate-key", "");
+    raw.send(head.replace("content-length: 0", "expect: 100-continue\r\ncontent-length: 9")).await;
+    assert_eq!(raw.reply().await.status, 100);
+    drop(raw);
+    assert!(gateway.shutdown().await);
+    assert_eq!(lines.of_requests().len(), 1, "{}", lines.text());
+}
+
+#[tokio::test]
+async fn no_secret_is_logged_at_trace() {
+    let (lines, _telemetry, _guard) = capture(&log("trace", LogFormat::Text, true));
+    let gateway = TestGateway::start(&format!("[upload.callers]\nallowed = true\n{KEY_CONFIG}")).await;
+    let body = r#"{"filename":"a.txt","contentType":"text/plain","s3AccessKey":"AKIACANARY0123456789",
+        "s3SecretKey":"canary-body-0123456789abcdefghijklmnopqrs","s3Bucket":"my-bucket","s3Region":"eu-west-1"}"#;
+    let secrets =
+        [("x-api-secret", "canary-secret"), ("x-signature", "canary-signature"), ("cookie", "canary-cookie")];
+
+    let path = "/api/v1/upload/s3/signed-url?token=canary-query";
+    let mut request = post(path, body);
+    for (name, value) in secrets {
+        request = request.replacen("content-type", &format!("{name}: {value}\r\ncontent-type"), 1);
+    }
+    let refused = Raw::connect(gateway.api()).await.ask(request.replace(KEY, "canary-key-0123456789")).await;
+    assert_eq!(refused.status, 401, "{refused:?}");
+    let signed = Raw::connect(gateway.api()).await.ask(&request).await;
+    assert_eq!(signed.status, 200, "{signed:?}");
+
+    let stream = TcpStream::connect(gateway.api()).await.unwrap();
+    let (mut sender, connection) =
+        http2::handshake(TokioExecutor::new(), TokioIo::new(stream)).await.unwrap();
+    let connection = tokio::spawn(connection);
+    let mut request = Request::post(format!("http://wharf.test{path}"))
+        .header("x-api-key", KEY)
+        .header("content-type", "application/json");
+    for (name, value) in &secrets[2..] {
+        request = request.header(*name, *value);
+    }
+    let reply = sender.send_request(request.body(Full::<Bytes>::from(body)).unwrap()).await.unwrap();
+    assert_eq!(reply.status(), 200);
+    #[expect(clippy::disallowed_methods, reason = "this one has a bound")]
+    let answer = Limited::new(reply.into_body(), 1 << 20).collect().await.unwrap().to_bytes();
+    let signed_again: Value = serde_json::from_slice(&answer).unwrap();
+    connection.abort();
+
+    let text = lines.text();
+    assert!(text.contains("TRACE"), "nothing was logged at TRACE");
+    for secret in ["canary", KEY] {
+        assert!(!text.contains(secret), "{}", around(&text, secret));
+    }
+    for reply in [serde_json::from_str::<Value>(&signed.body).unwrap(), signed_again] {
+        let url = reply["uploadUrl"].as_str().unwrap().to_owned();
+        let (_, signature) = url.split_once("X-Amz-Signature=").expect("a signed URL");
+        let signature = signature.split('&').next().unwrap();
+        assert!(!text.contains(signature), "{}", around(&text, signature));
+    }
+}
+
+/// The line that holds `needle`.
+fn around<'a>(text: &'a str, needle: &str) -> &'a str {
+    text.lines().find(|line| line.contains(needle)).unwrap_or_default()
+}

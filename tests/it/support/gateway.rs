@@ -1,0 +1,86 @@
+//! A real gateway inside the test process, on free ports.
+
+use std::{net::SocketAddr, ops::Deref, path::Path};
+
+use tempfile::TempDir;
+use wharf::{
+    clock::Clock,
+    config::{Config, Environment, from_toml_text},
+    gateway::{Gateway, StartError},
+};
+use wharf_wire::date::Timestamp;
+
+/// A key without a secret, for tests that are not about keys.
+pub(crate) const KEY: &str = "test-key-0123456789abcdef";
+
+/// `[[keys]]` with [`KEY`].
+pub(crate) const KEY_CONFIG: &str = r#"
+[[keys]]
+id = "test-key-0123456789abcdef"
+allow = [{ bucket = "*", actions = ["read", "write", "delete", "list"] }]
+"#;
+
+/// A gateway that serves one configuration.
+pub(crate) struct TestGateway {
+    gateway: Gateway,
+    data: TempDir,
+}
+
+impl Deref for TestGateway {
+    type Target = Gateway;
+
+    fn deref(&self) -> &Gateway {
+        &self.gateway
+    }
+}
+
+impl TestGateway {
+    /// Serves the configuration `toml`, with the machine's clock. Addresses and the data directory need not be given.
+    pub(crate) async fn start(toml: &str) -> Self {
+        Self::start_with(toml, Clock::System).await
+    }
+
+    /// Serves `toml` at a time that stands still.
+    pub(crate) async fn start_at(toml: &str, now: Timestamp) -> Self {
+        Self::start_with(toml, Clock::Fixed(now)).await
+    }
+
+    pub(crate) async fn start_with(toml: &str, clock: Clock) -> Self {
+        let data = TempDir::new().expect("a temporary directory");
+        let config = config(toml, data.path());
+        let gateway = Gateway::start(config, clock).await.expect("the gateway starts");
+        Self { gateway, data }
+    }
+
+    /// Puts `toml` in force.
+    pub(crate) fn reload_toml(&self, toml: &str) {
+        self.try_reload(toml, self.data.path()).expect("the new configuration is taken");
+    }
+
+    /// Puts `toml` in force, with another data directory, if it can be.
+    pub(crate) fn try_reload(&self, toml: &str, data: &Path) -> Result<(), StartError> {
+        self.gateway.reload(Ok(config(toml, data)))
+    }
+
+    /// Where the upload API listens.
+    pub(crate) fn api(&self) -> SocketAddr {
+        self.gateway.api_addr()
+    }
+
+    /// Where health and metrics are.
+    pub(crate) fn admin(&self) -> SocketAddr {
+        self.gateway.admin_addr()
+    }
+}
+
+fn config(toml: &str, data: &Path) -> Config {
+    let directory = data.to_str().expect("a path of UTF-8");
+    let environment: Environment = [
+        ("WHARF_SERVER__API_LISTEN", "127.0.0.1:0"),
+        ("WHARF_SERVER__ADMIN_LISTEN", "127.0.0.1:0"),
+        ("WHARF_SERVER__DATA_DIRECTORY", directory),
+    ]
+    .into_iter()
+    .collect();
+    from_toml_text(toml, &environment).unwrap_or_else(|error| panic!("{error}"))
+}
