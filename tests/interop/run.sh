@@ -1,0 +1,164 @@
+#!/usr/bin/env bash
+# Wharf among real servers and real clients: starts SeaweedFS and rclone, Wharf in front of them, and lets the SDK, curl,
+# boto3, botocore's signer and Chromium loose on it. Installs what it needs and can be run again at any time.
+#
+#   usage: tests/interop/run.sh [SUITE...]        all of them without an argument
+#   WHARF=path/to/wharf                            a binary to test; without it the debug build is made and taken
+#   INTEROP_SCREENSHOTS=folder                     keeps pictures of the demo page
+#
+# Every check is a line, `ok WHAT` or `FAILED WHAT: WHY`; the last line counts them. No check asserts a speed.
+set -euo pipefail
+
+here=$(dirname "$(readlink -f "$0")")
+root=$(dirname "$(dirname "$here")")
+servers=$root/scripts/servers
+export INTEROP_CACHE=${INTEROP_CACHE:-${XDG_CACHE_HOME:-$HOME/.cache}/wharf}
+work=$(mktemp -d)
+results=$work/results
+wharf_pid=
+
+ALL_SUITES="generated sdk presigned browser-put botocore wharf-test demo"
+
+say() { printf '\n== %s\n' "$*"; }
+
+stop_all() {
+  [ -z "$wharf_pid" ] || kill "$wharf_pid" 2>/dev/null || true
+  "$servers/seaweedfs.sh" stop
+  "$servers/rclone.sh" stop
+  rm -rf "$work"
+}
+
+# --- What is needed -----------------------------------------------------------------------------------------------------
+
+need_packages() {
+  local missing=()
+  command -v curl >/dev/null || missing+=(curl)
+  command -v node >/dev/null && command -v npm >/dev/null || missing+=(nodejs npm)
+  command -v "${CHROMIUM:-chromium}" >/dev/null || missing+=(chromium)
+  python3 -c 'import venv, ensurepip' 2>/dev/null || missing+=(python3-venv)
+  [ ${#missing[@]} -gt 0 ] || return 0
+  say "installing ${missing[*]}"
+  local as_root=
+  [ "$(id -u)" = 0 ] || as_root=sudo
+  $as_root apt-get update -qq
+  DEBIAN_FRONTEND=noninteractive $as_root apt-get install -y -qq --no-install-recommends "${missing[@]}" >/dev/null
+}
+
+# The lock file is copied when all is in place, so an installation that was cut short is begun again.
+need_node_modules() {
+  local mark=$here/node_modules/.installed
+  cmp -s "$here/package-lock.json" "$mark" && return 0
+  say "installing the SDK and playwright-core"
+  (cd "$here" && npm ci --no-progress --loglevel=error)
+  cp "$here/package-lock.json" "$mark"
+}
+
+need_python_packages() {
+  local venv=$INTEROP_CACHE/interop-venv
+  if ! cmp -s "$here/requirements.txt" "$venv/.installed"; then
+    say "installing boto3 and requests"
+    python3 -m venv --clear "$venv"
+    "$venv/bin/pip" install --quiet --disable-pip-version-check -r "$here/requirements.txt"
+    cp "$here/requirements.txt" "$venv/.installed"
+  fi
+  python=$venv/bin/python
+}
+
+need_wharf() {
+  if [ -z "${WHARF:-}" ]; then
+    (cd "$root" && cargo build --locked)
+    WHARF=${CARGO_TARGET_DIR:-$root/target}/debug/wharf
+  fi
+  export WHARF
+}
+
+# --- What runs ----------------------------------------------------------------------------------------------------------
+
+start_servers() {
+  say "starting the servers"
+  "$servers/rclone.sh" start
+  eval "$("$servers/rclone.sh" env)"
+  export RCLONE_ENDPOINT=$S3_ENDPOINT
+  export RCLONE_ACCESS_KEY_ID=$AWS_ACCESS_KEY_ID RCLONE_SECRET_ACCESS_KEY=$AWS_SECRET_ACCESS_KEY
+  "$servers/seaweedfs.sh" start
+  eval "$("$servers/seaweedfs.sh" env)"
+}
+
+start_wharf() {
+  export INTEROP_TOML=$here/wharf.toml
+  export INTEROP_API_LISTEN=127.0.0.1:18480 INTEROP_ADMIN_LISTEN=127.0.0.1:18481 INTEROP_DATA=$work/data
+  export INTEROP_API=http://$INTEROP_API_LISTEN INTEROP_APP_ORIGIN=http://127.0.0.1:18482
+  export INTEROP_KEY=interop_key_0123456789
+  export INTEROP_SDK_KEY=ox_interop_0123456789 INTEROP_SDK_SECRET=sk_interop_secret_0123456789
+  "$python" "$here/prepare.py"
+  "$WHARF" --config "$INTEROP_TOML" serve 2>"$work/wharf.log" &
+  wharf_pid=$!
+  local attempt
+  for attempt in $(seq 100); do
+    curl -sf -o /dev/null "http://$INTEROP_ADMIN_LISTEN/readyz" && return 0
+    kill -0 "$wharf_pid" 2>/dev/null || break
+    sleep 0.1
+  done
+  echo "Wharf did not start:" >&2
+  cat "$work/wharf.log" >&2
+  return 1
+}
+
+# --- The suites ---------------------------------------------------------------------------------------------------------
+
+suite_generated() {
+  if "$python" "$root/scripts/generate_s3_data.py" --check; then
+    echo "ok generated: the regions and endpoint tests in the repository are those of botocore's source"
+  else
+    echo "FAILED generated: run scripts/generate_s3_data.py"
+  fi
+}
+suite_sdk() { node "$here/sdk.mjs"; }
+suite_presigned() { "$python" "$here/presigned.py"; }
+suite_browser-put() { node "$here/browser/put.mjs"; }
+suite_botocore() {
+  if "$python" "$here/presign_botocore.py"; then
+    echo "ok botocore: its signer and Wharf's make the same signatures"
+  else
+    echo "FAILED botocore: its signer and Wharf's differ (see above)"
+  fi
+}
+suite_wharf-test() { "$python" "$here/wharf_test.py"; }
+suite_demo() { node "$here/browser/demo.mjs" ${INTEROP_SCREENSHOTS:+"$INTEROP_SCREENSHOTS"}; }
+
+# A suite that ends badly without naming a check has failed, too.
+run_suite() {
+  local suite=$1 output=$work/$1.out status=0
+  say "$suite"
+  "suite_$suite" | tee "$output" || status=$?
+  grep -E '^(ok|FAILED) ' "$output" >>"$results" || true
+  if [ "$status" != 0 ] && ! grep -q '^FAILED ' "$output"; then
+    echo "FAILED $suite: ended with status $status" | tee -a "$results"
+  elif ! grep -Eq '^(ok|FAILED) ' "$output"; then
+    echo "FAILED $suite: checked nothing" | tee -a "$results"
+  fi
+}
+
+need_packages
+need_node_modules
+need_python_packages
+need_wharf
+trap stop_all EXIT
+start_servers
+start_wharf
+
+read -ra suites <<<"${*:-$ALL_SUITES}"
+for suite in "${suites[@]}"; do
+  run_suite "$suite"
+done
+
+passed=$(grep -c '^ok ' "$results" || true)
+failed=$(grep -c '^FAILED ' "$results" || true)
+if [ "$failed" != 0 ]; then
+  say "failed"
+  grep '^FAILED ' "$results"
+  say "Wharf's last lines"
+  tail -n 20 "$work/wharf.log"
+fi
+say "interop: $passed passed, $failed failed"
+[ "$failed" = 0 ]
