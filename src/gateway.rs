@@ -21,13 +21,8 @@ use crate::{
         checked::{Listener, Server},
         restart_needed,
     },
-    request::{
-        authenticate::Authenticator,
-        cors::CorsPolicy,
-        pipeline::{Pipeline, Snapshot},
-        rate_limit::RateLimits,
-        seal::Sealer,
-    },
+    pipeline::{ApiDoor, Pipeline, Snapshot},
+    request::{authenticate::Authenticator, cors::CorsPolicy, rate_limit::RateLimits, seal::Sealer},
     sealing_key::{self, SealingKeyError},
     server::{Certificates, Door, DoorError, Drain, Live, TlsError},
     upload_api::{Parts, UploadApi},
@@ -93,7 +88,7 @@ impl Gateway {
             core.open(&server.admin, core.admin_certificates.as_ref(), metrics.admin_door.clone()).await?;
         let (api_address, admin_address) = (api.address(), admin.address());
         let (api_drain, admin_drain) = (Drain::default(), Drain::default());
-        api_drain.spawn(api.serve(Arc::clone(&core.pipeline), api_drain.clone()));
+        api_drain.spawn(api.serve(Arc::new(ApiDoor(Arc::clone(&core.pipeline))), api_drain.clone()));
         let pages = Arc::new(Admin::new(Arc::clone(metrics), api_drain.clone()));
         admin_drain.spawn(admin.serve(pages, admin_drain.clone()));
         tracing::info!(api = %api_address, admin = %admin_address, "serving");

@@ -1,5 +1,6 @@
-//! The gateway. A request walks one way: `server` (accept, TLS, limits) → `request` (id, framing, admission, rate limits,
-//! authenticate) → `upload_api` (target, authorize, sign) → response. `gateway` is the composition root.
+//! The gateway. A request walks one way: `server` (accept, TLS, limits) → `pipeline` (the steps in order, each a file in
+//! `request`: id, framing, admission, rate limits, authenticate) → `upload_api` (target, authorize, sign) → response.
+//! `gateway` is the composition root.
 
 pub mod admin;
 pub mod backend;
@@ -8,6 +9,7 @@ pub mod clock;
 pub mod config;
 pub mod error;
 pub mod gateway;
+pub mod pipeline;
 pub mod request;
 pub mod sealing_key;
 pub mod server;

@@ -1,7 +1,6 @@
 //! Bodies: reading a request's within its bounds, and a reply's that holds what admitted the request.
 
 use std::{
-    convert::Infallible,
     fmt::Display,
     future::poll_fn,
     pin::{Pin, pin},
@@ -11,8 +10,8 @@ use std::{
 
 use bytes::{Bytes, BytesMut};
 use http::{HeaderMap, header};
-use http_body_util::Full;
 use hyper::body::{Body, Frame, SizeHint};
+use pin_project_lite::pin_project;
 use tokio::time::{Instant, Sleep, sleep_until};
 
 use super::exchange::Exchange;
@@ -175,29 +174,32 @@ impl Pace {
     }
 }
 
-/// A reply's bytes, and the exchange that ends when they have been handed over or the client has gone.
-#[derive(Debug)]
-pub struct ReplyBody {
-    body: Full<Bytes>,
-    exchange: Exchange,
+pin_project! {
+    /// A reply's bytes, and the exchange that ends when they have been handed over or the client has gone.
+    #[derive(Debug)]
+    pub struct ReplyBody<B> {
+        #[pin]
+        body: B,
+        exchange: Exchange,
+    }
 }
 
-impl ReplyBody {
-    pub(super) fn new(body: Full<Bytes>, exchange: Exchange) -> Self {
+impl<B> ReplyBody<B> {
+    pub(crate) fn new(body: B, exchange: Exchange) -> Self {
         Self { body, exchange }
     }
 }
 
-impl Body for ReplyBody {
+impl<B: Body<Data = Bytes>> Body for ReplyBody<B> {
     type Data = Bytes;
-    type Error = Infallible;
+    type Error = B::Error;
 
     fn poll_frame(
         self: Pin<&mut Self>,
         context: &mut Context<'_>,
-    ) -> Poll<Option<Result<Frame<Bytes>, Infallible>>> {
-        let this = self.get_mut();
-        let poll = Pin::new(&mut this.body).poll_frame(context);
+    ) -> Poll<Option<Result<Frame<Bytes>, B::Error>>> {
+        let this = self.project();
+        let poll = this.body.poll_frame(context);
         if let Poll::Ready(Some(Ok(frame))) = &poll {
             this.exchange.sent(frame.data_ref().map_or(0, Bytes::len));
         }

@@ -12,23 +12,23 @@ use crate::{admin::Metrics, clock};
 /// Everything about a request that outlives its handler. Dropping it ends the exchange: it is counted and logged then,
 /// whether the reply was sent or the client went away.
 #[derive(Debug)]
-pub(super) struct Exchange {
-    pub(super) context: Context,
-    pub(super) span: Span,
-    pub(super) standing: Standing,
-    pub(super) identity: Option<Identity>,
+pub(crate) struct Exchange {
+    pub(crate) context: Context,
+    pub(crate) span: Span,
+    pub(crate) standing: Standing,
+    pub(crate) identity: Option<Identity>,
     /// The route's name, once it is known.
-    pub(super) route: &'static str,
-    pub(super) permit: Option<Permit>,
+    pub(crate) route: &'static str,
+    pub(crate) permit: Option<Permit>,
     /// What the client was told; `None` when it left before.
-    pub(super) status: Option<StatusCode>,
+    pub(crate) status: Option<StatusCode>,
     started: Instant,
     bytes_sent: usize,
     metrics: Arc<Metrics>,
 }
 
 impl Exchange {
-    pub(super) fn new(context: Context, span: Span, metrics: Arc<Metrics>) -> Self {
+    pub(crate) fn new(context: Context, span: Span, metrics: Arc<Metrics>) -> Self {
         Self {
             context,
             span,
@@ -43,7 +43,7 @@ impl Exchange {
         }
     }
 
-    pub(super) fn sent(&mut self, bytes: usize) {
+    pub(crate) fn sent(&mut self, bytes: usize) {
         self.bytes_sent = self.bytes_sent.saturating_add(bytes);
     }
 

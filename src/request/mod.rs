@@ -6,10 +6,9 @@ pub mod authorize;
 pub mod body;
 pub mod client_ip;
 pub mod cors;
-mod exchange;
+pub mod exchange;
 pub mod framing;
 pub mod id;
-pub mod pipeline;
 pub mod rate_limit;
 pub mod seal;
 

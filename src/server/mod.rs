@@ -18,7 +18,7 @@ mod slots;
 mod tls;
 mod watched;
 
-use std::{convert::Infallible, net::SocketAddr};
+use std::{error::Error, net::SocketAddr};
 
 use arc_swap::ArcSwap;
 use bytes::Bytes;
@@ -34,8 +34,8 @@ use crate::config::checked::{Server, ServerLimits};
 
 /// What a door serves.
 pub trait Handler: Send + Sync + 'static {
-    /// The body of its replies.
-    type Body: Body<Data = Bytes, Error = Infallible> + Send + 'static;
+    /// The body of its replies. One that fails in the middle cuts its connection: a reply never ends short.
+    type Body: Body<Data = Bytes, Error: Into<Box<dyn Error + Send + Sync>>> + Send + 'static;
 
     /// Answers one request; a failure is an answer too.
     fn handle(

@@ -1,0 +1,93 @@
+//! The upload API's door: framing, preflight, admission, route, authentication, body, handler, reply.
+//!
+//! A route that does not exist is told before credentials are asked for: the routes are public, and someone who
+//! mistyped a path should not look for the fault in a key.
+
+use std::{net::SocketAddr, sync::Arc};
+
+use bytes::Bytes;
+use http::{HeaderValue, Request, Response, header, request::Parts};
+use http_body_util::Full;
+use hyper::body::Incoming;
+use tracing::Instrument;
+
+use crate::{
+    error::{self, Error},
+    request::{
+        body::{self, ReplyBody},
+        exchange::Exchange,
+        framing,
+    },
+    server::Handler,
+    upload_api::{Call, route},
+};
+
+use super::{Pipeline, Refusal, Snapshot, finish};
+
+/// Replies hold signed URLs, which are credentials.
+const NO_STORE: HeaderValue = HeaderValue::from_static("no-store");
+
+/// Answers the upload API's requests.
+#[derive(Debug)]
+pub struct ApiDoor(pub Arc<Pipeline>);
+
+impl ApiDoor {
+    /// The straight path; every refusal is an early return.
+    async fn answer(
+        &self,
+        snapshot: &Snapshot,
+        head: &Parts,
+        body: Incoming,
+        exchange: &mut Exchange,
+    ) -> Result<Response<Full<Bytes>>, Error> {
+        let limits = &snapshot.config.server.limits;
+        framing::check(head, limits)?;
+        if let Some(response) = snapshot.cors.preflight(head) {
+            return Ok(response);
+        }
+        self.0.admit(snapshot, exchange)?;
+        let route = route(&head.method, head.uri.path())?;
+        exchange.route = route.name();
+        let pending = snapshot.authenticator.begin(head, &exchange.context)?;
+        let body = body::read(&head.headers, body, limits).await?;
+        let identity = pending.finish(&body)?;
+        exchange.standing.tighten(snapshot.rate_limits.identity(&identity)?);
+        let identity = exchange.identity.insert(identity);
+        let call = Call { route: &route, identity, context: &exchange.context, body: &body };
+        snapshot.api.handle(&call, &mut exchange.standing)
+    }
+
+    fn refuse(&self, error: &Error, exchange: &Exchange) -> Response<Full<Bytes>> {
+        let refusal = Refusal {
+            code: error.code.as_str(),
+            fault: error.code.fault(),
+            message: &error.message,
+            cause: error.cause.as_deref(),
+        };
+        self.0.note(&refusal, &exchange.context);
+        error::render(error, &exchange.context.request_id)
+    }
+}
+
+impl Handler for ApiDoor {
+    type Body = ReplyBody<Full<Bytes>>;
+
+    async fn handle(&self, request: Request<Incoming>, peer: SocketAddr) -> Response<Self::Body> {
+        let snapshot = self.0.snapshot();
+        let (head, body) = request.into_parts();
+        let mut exchange = self.0.begin(&head, peer, &snapshot);
+        let span = exchange.span.clone();
+        async {
+            let mut response = match self.answer(&snapshot, &head, body, &mut exchange).await {
+                Ok(response) => response,
+                Err(error) => self.refuse(&error, &exchange),
+            };
+            let headers = response.headers_mut();
+            headers.insert(header::CACHE_CONTROL, NO_STORE);
+            snapshot.cors.write(head.headers.get(header::ORIGIN), headers);
+            finish(response, &head, exchange)
+        }
+        .instrument(span)
+        .await
+    }
+}

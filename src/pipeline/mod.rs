@@ -1,0 +1,156 @@
+//! The one way of a request, and what every door does alike on it: a snapshot, an id, a span, admission, the client's rate,
+//! and a reply that is counted and logged when its last byte is out.
+//!
+//! ```text
+//! begin ─→ admit ─→ (the door's own steps: api, s3) ─→ finish
+//! ```
+//!
+//! Each door is a file here, and its `answer` is the list of its steps in order.
+
+mod api;
+
+use std::{net::SocketAddr, sync::Arc};
+
+use arc_swap::ArcSwap;
+use http::{HeaderMap, HeaderName, HeaderValue, Response, Version, header, request::Parts};
+
+pub use api::ApiDoor;
+
+use crate::{
+    admin::Metrics,
+    clock::Clock,
+    config::Config,
+    error::{Error, Fault},
+    request::{
+        Context,
+        admission::Admission,
+        authenticate::Authenticator,
+        body::ReplyBody,
+        client_ip::{client_ip, is_local},
+        cors::CorsPolicy,
+        exchange::Exchange,
+        id::RequestIds,
+        rate_limit::RateLimits,
+    },
+    upload_api::UploadApi,
+};
+
+const X_REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
+const CLOSE: HeaderValue = HeaderValue::from_static("close");
+
+/// Everything that one configuration puts in force. A request uses one snapshot from beginning to end.
+#[derive(Debug)]
+pub struct Snapshot {
+    /// The configuration.
+    pub config: Arc<Config>,
+    /// Who may come in.
+    pub authenticator: Authenticator,
+    /// How often.
+    pub rate_limits: Arc<RateLimits>,
+    /// From which pages.
+    pub cors: CorsPolicy,
+    /// What for.
+    pub api: UploadApi,
+}
+
+/// What the doors share.
+#[derive(Debug)]
+pub struct Pipeline {
+    snapshot: ArcSwap<Snapshot>,
+    clock: Clock,
+    ids: RequestIds,
+    admission: Admission,
+    metrics: Arc<Metrics>,
+}
+
+impl Pipeline {
+    /// A pipeline over `snapshot`.
+    pub fn new(snapshot: Snapshot, clock: Clock, metrics: Arc<Metrics>) -> Self {
+        Self {
+            snapshot: ArcSwap::from_pointee(snapshot),
+            clock,
+            ids: RequestIds::default(),
+            admission: Admission::new(metrics.requests_in_flight.clone()),
+            metrics,
+        }
+    }
+
+    /// The snapshot in force.
+    pub fn snapshot(&self) -> Arc<Snapshot> {
+        self.snapshot.load_full()
+    }
+
+    /// Puts `snapshot` in force for requests to come.
+    pub fn replace(&self, snapshot: Snapshot) {
+        self.snapshot.store(Arc::new(snapshot));
+    }
+
+    /// Gives a request its id and its span.
+    fn begin(&self, head: &Parts, peer: SocketAddr, snapshot: &Snapshot) -> Exchange {
+        let received = self.clock.now();
+        let context = Context {
+            request_id: self.ids.next(received),
+            client_ip: client_ip(peer.ip(), &head.headers, &snapshot.config.server.trusted_proxies),
+            is_loopback: is_local(peer.ip(), &head.headers),
+            received,
+        };
+        let span = tracing::info_span!(
+            target: "wharf::access",
+            "request",
+            id = context.request_id,
+            method = head.method.as_str(),
+            // Never the query: a presigned URL is a credential.
+            path = head.uri.path(),
+        );
+        Exchange::new(context, span, Arc::clone(&self.metrics))
+    }
+
+    /// Lets a request in, unless too many are in flight or its client sends too many.
+    fn admit(&self, snapshot: &Snapshot, exchange: &mut Exchange) -> Result<(), Error> {
+        exchange.permit = Some(self.admission.admit(snapshot.config.server.limits.requests_in_flight_max)?);
+        exchange.standing.tighten(snapshot.rate_limits.client(exchange.context.client_ip)?);
+        Ok(())
+    }
+
+    /// Counts and logs a refusal.
+    fn note(&self, refusal: &Refusal<'_>, context: &Context) {
+        let Refusal { code, fault, message, cause } = *refusal;
+        self.metrics.error(code);
+        let request_id = &context.request_id;
+        match fault {
+            Fault::Client => tracing::debug!(request_id, code, cause, "a request was refused"),
+            Fault::Gateway | Fault::Upstream => {
+                tracing::warn!(request_id, code, cause, "a request failed: {message}");
+            }
+        }
+    }
+}
+
+/// What logs and metrics want to know of an error.
+struct Refusal<'a> {
+    code: &'static str,
+    fault: Fault,
+    message: &'a str,
+    cause: Option<&'a str>,
+}
+
+/// What every reply carries, whatever its door.
+fn finish<B>(response: Response<B>, head: &Parts, mut exchange: Exchange) -> Response<ReplyBody<B>> {
+    let (mut parts, body) = response.into_parts();
+    exchange.status = Some(parts.status);
+    let headers = &mut parts.headers;
+    if let Ok(id) = HeaderValue::from_str(&exchange.context.request_id) {
+        headers.insert(X_REQUEST_ID, id);
+    }
+    exchange.standing.write(headers);
+    if must_close(head.version, &head.headers) {
+        headers.insert(header::CONNECTION, CLOSE);
+    }
+    Response::from_parts(parts, ReplyBody::new(body, exchange))
+}
+
+/// A chunked request may have had a `Content-Length` beside it, see [`crate::request::framing`]: nothing that follows is
+/// to be trusted.
+fn must_close(version: Version, headers: &HeaderMap) -> bool {
+    version <= Version::HTTP_11 && headers.contains_key(header::TRANSFER_ENCODING)
+}
