@@ -12,7 +12,11 @@ use wharf_provider::{
     Account, Provider, StorageClass,
     cdn::{CdnDomain, CdnSigner},
 };
-use wharf_wire::{date::Timestamp, endpoint::Endpoint, names::BucketName};
+use wharf_wire::{
+    date::Timestamp,
+    endpoint::Endpoint,
+    names::{BucketName, Region},
+};
 
 /// Everything that Wharf was told.
 #[derive(Debug)]
@@ -23,6 +27,8 @@ pub struct Config {
     pub log: Log,
     /// The upload API's own settings.
     pub upload: Upload,
+    /// The S3 endpoint's own settings.
+    pub s3: S3,
     /// Accounts, by the name that the config gives them.
     pub providers: BTreeMap<String, ProviderConfig>,
     /// Buckets, by the name that apps ask for.
@@ -38,6 +44,8 @@ pub struct Config {
 pub struct Server {
     /// The upload API's door.
     pub api: Listener,
+    /// The S3 endpoint's door, if there is one.
+    pub s3: Option<Listener>,
     /// Health and metrics; loopback by default.
     pub admin: Listener,
     /// Peers whose `X-Forwarded-For` counts.
@@ -179,6 +187,17 @@ pub enum EndpointRule {
     },
 }
 
+/// `[s3]`
+#[derive(Debug)]
+pub struct S3 {
+    /// The region that requests are signed for.
+    pub region: Region,
+    /// Domains that a bucket's name can stand before, lower case.
+    pub domains: Vec<String>,
+    /// Which pages may use the endpoint from a browser.
+    pub cors: Cors,
+}
+
 /// `[providers.NAME]`
 #[derive(Clone)]
 pub struct ProviderConfig {
@@ -315,7 +334,7 @@ pub enum GrantBucket {
     Named(String),
 }
 
-/// What can be done with an object.
+/// What can be done with an object or a bucket.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Action {
     /// Get, head, sign a download.
@@ -326,6 +345,12 @@ pub enum Action {
     Delete,
     /// List keys.
     List,
+    /// Read and write access control lists, a header of an upload included.
+    Acl,
+    /// Retention and legal holds: set, and bypass.
+    Lock,
+    /// The bucket itself: create, delete, and every setting of it.
+    Configure,
 }
 
 /// `{ requests_per_second = 10, burst = 20 }`

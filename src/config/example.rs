@@ -50,7 +50,7 @@ fn write_files(directory: &Path) {
     for folder in ["tls", "keys"] {
         fs::create_dir(directory.join(folder)).unwrap();
     }
-    for door in ["api", "admin"] {
+    for door in ["api", "s3", "admin"] {
         let made = rcgen::generate_simple_self_signed(["localhost".to_owned()]).unwrap();
         fs::write(directory.join(format!("tls/{door}.crt")), made.cert.pem()).unwrap();
         fs::write(directory.join(format!("tls/{door}.key")), made.signing_key.serialize_pem()).unwrap();

@@ -88,11 +88,14 @@ pub(super) fn grants(table: &mut Table<'_>, buckets: &Buckets) -> Vec<Grant> {
 }
 
 fn grant(table: &mut Table<'_>, buckets: &Buckets) -> Option<Grant> {
-    const ACTIONS: [(&str, Action); 4] = [
+    const ACTIONS: [(&str, Action); 7] = [
         ("read", Action::Read),
         ("write", Action::Write),
         ("delete", Action::Delete),
         ("list", Action::List),
+        ("acl", Action::Acl),
+        ("lock", Action::Lock),
+        ("configure", Action::Configure),
     ];
     let bucket = grant_bucket(table, buckets);
     let prefix = table.text("prefix").unwrap_or_default();

@@ -19,7 +19,7 @@ use super::{
     problem::{Origins, Problem},
     providers,
     raw::{Document, Table},
-    server, upload,
+    s3, server, upload,
 };
 
 /// The config file when neither the command line nor the environment names one, and it is there.
@@ -124,6 +124,7 @@ pub(super) fn config(root: &mut Table<'_>) -> Config {
     let server = root.section("server", server::read);
     let log = root.section("log", log::read);
     let upload = root.section("upload", upload::read);
+    let s3 = root.section("s3", s3::read);
     let providers = providers::read(root);
     let buckets = buckets::read(root, &providers);
     let keys = keys::read(root, &buckets);
@@ -133,12 +134,14 @@ pub(super) fn config(root: &mut Table<'_>) -> Config {
         server,
         log,
         upload,
+        s3,
         providers: providers.into_iter().filter_map(by_name).collect(),
         buckets: buckets.into_iter().filter_map(|(name, bucket)| Some((name, bucket?))).collect(),
         keys,
         jwt,
     };
     refuse_open_door(root, &config);
+    refuse_useless_door(root, &config);
     config
 }
 
@@ -149,5 +152,19 @@ fn refuse_open_door(root: &Table<'_>, config: &Config) {
     if !config.server.api.listen.ip().to_canonical().is_loopback() && !has_keys && !has_refused_keys {
         let message = "serves other machines, and there is no key: everyone could sign with your accounts";
         root.problem("server.api_listen", message, "add [[keys]] or [jwt], or listen on 127.0.0.1");
+    }
+}
+
+/// Every S3 client signs, and a signature can be verified only with a secret.
+fn refuse_useless_door(root: &Table<'_>, config: &Config) {
+    let can_serve = config.keys.iter().any(|key| key.secret.is_some())
+        || config.buckets.values().any(|bucket| bucket.public);
+    if config.server.s3.is_some() && !can_serve && !root.document().is_refused("keys") {
+        let message = "opens a door that nobody can enter: S3 clients sign, and no key has a secret";
+        root.problem(
+            "server.s3_listen",
+            message,
+            "add [[keys]] with an id and a secret, or leave s3_listen out",
+        );
     }
 }

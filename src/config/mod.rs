@@ -2,7 +2,7 @@
 //!
 //! ```text
 //! file ────┐
-//!          ├─ figment ─→ raw::Table ─→ server, log, upload, providers → buckets → keys, jwt ─→ Config
+//!          ├─ figment ─→ raw::Table ─→ server, log, upload, s3, providers → buckets → keys, jwt ─→ Config
 //! WHARF_… ─┘                └─ every problem, with its key path ─→ ConfigError
 //! ```
 //!
@@ -25,6 +25,7 @@ mod problem;
 mod providers;
 mod rate_limit;
 mod raw;
+mod s3;
 mod secret;
 mod server;
 mod tls;

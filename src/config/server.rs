@@ -24,6 +24,7 @@ const SEALING_KEY_HINT: &str = "make one with `openssl rand -base64 32`";
 /// Reads `[server]`.
 pub(super) fn read(table: &mut Table<'_>) -> Server {
     let server = Server {
+        s3: s3_door(table),
         api: Listener { listen: listen(table, "api_listen", 8080), tls: table.table("api_tls", tls::read) },
         admin: Listener {
             listen: listen(table, "admin_listen", 9090),
@@ -38,10 +39,33 @@ pub(super) fn read(table: &mut Table<'_>) -> Server {
         limits: table.section("limits", limits),
         drain_timeout: table.seconds("drain_timeout_seconds", 30, 0..=3600),
     };
-    if server.api.listen == server.admin.listen && server.api.listen.port() != 0 {
-        table.problem("admin_listen", "is the address of `api_listen`", "give each door its own port");
-    }
+    refuse_shared_addresses(table, &server);
     server
+}
+
+/// There is none unless it is asked for: without keys nobody could use it.
+fn s3_door(table: &mut Table<'_>) -> Option<Listener> {
+    let (is_open, has_tls) = (table.has("s3_listen"), table.has("s3_tls"));
+    let listen = table.parsed("s3_listen", ADDRESS_HINT, str::parse);
+    let tls = table.table("s3_tls", tls::read);
+    if has_tls && !is_open {
+        table.problem("s3_tls", "is for a door that is not open", "write `s3_listen` as well");
+    }
+    Some(Listener { listen: listen?, tls })
+}
+
+fn refuse_shared_addresses(table: &Table<'_>, server: &Server) {
+    let mut seen: Vec<(&str, SocketAddr)> = vec![("api_listen", server.api.listen)];
+    let others = [("admin_listen", Some(&server.admin)), ("s3_listen", server.s3.as_ref())];
+    for (key, listener) in others {
+        let Some(listener) = listener else { continue };
+        let same = seen.iter().find(|(_, listen)| *listen == listener.listen && listen.port() != 0);
+        if let Some((other, _)) = same {
+            let message = format!("is the address of `{other}`");
+            table.problem(key, message, "give each door its own port");
+        }
+        seen.push((key, listener.listen));
+    }
 }
 
 fn listen(table: &mut Table<'_>, key: &'static str, port: u16) -> SocketAddr {

@@ -25,7 +25,8 @@ pub(super) fn read(table: &mut Table<'_>) -> Upload {
     }
 }
 
-fn cors(table: &mut Table<'_>) -> Cors {
+/// Reads a section `cors`.
+pub(super) fn cors(table: &mut Table<'_>) -> Cors {
     let origins = table.list("origins", |entry| entry.parsed(ORIGIN_HINT, origin));
     let has_any = origins.iter().any(|origin| origin == "*");
     if has_any && origins.len() > 1 {

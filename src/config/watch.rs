@@ -94,11 +94,14 @@ async fn look_again(files: &BTreeMap<PathBuf, Fingerprint>) -> BTreeMap<PathBuf,
 /// The settings that differ and that a reload cannot put in force: open sockets stay as they are.
 pub fn restart_needed(old: &Config, new: &Config) -> Vec<&'static str> {
     let has_tls = |listener: &Listener| listener.tls.is_some();
+    let listen = |listener: Option<&Listener>| listener.map(|listener| listener.listen);
     let (old_format, new_format) = (old.log.format, new.log.format);
     let (old, new) = (&old.server, &new.server);
     let differs = [
         ("server.api_listen", old.api.listen != new.api.listen),
         ("server.api_tls", has_tls(&old.api) != has_tls(&new.api)),
+        ("server.s3_listen", listen(old.s3.as_ref()) != listen(new.s3.as_ref())),
+        ("server.s3_tls", old.s3.as_ref().is_some_and(has_tls) != new.s3.as_ref().is_some_and(has_tls)),
         ("server.admin_listen", old.admin.listen != new.admin.listen),
         ("server.admin_tls", has_tls(&old.admin) != has_tls(&new.admin)),
         ("log.format", old_format != new_format),

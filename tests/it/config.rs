@@ -162,8 +162,20 @@ fn broken_configurations_name_every_broken_key() {
             "servr = 1\nserver.limits.header_max = 1\nupload.mirrors = []\nupload.rate_limit_per_ip = { requests_per_second = 1, bursts = 2 }",
             &["server.limits.header_max", "servr", "upload.mirrors", "upload.rate_limit_per_ip.bursts"],
         ),
-        ("server.s3_listen = '127.0.0.1:9000'", &["server.s3_listen"]),
         // Doors.
+        ("server.s3_listen = '127.0.0.1:9000'", &["server.s3_listen"]),
+        (
+            "server.s3_listen = '127.0.0.1:8080'\nkeys = [{ id = 'a', secret = '0123456789abcdef' }]",
+            &["server.s3_listen"],
+        ),
+        (
+            "server.s3_tls = { certificate_file = 'x', private_key_file = 'y' }",
+            &["server.s3_tls", "server.s3_tls.certificate_file", "server.s3_tls.private_key_file"],
+        ),
+        (
+            "s3 = { region = 'US', domains = ['127.0.0.1', 'http://x', 'a_b'] }",
+            &["s3.domains[0]", "s3.domains[1]", "s3.domains[2]", "s3.region"],
+        ),
         (
             "server.api_listen = 'localhost'\nserver.admin_listen = '127.0.0.1'",
             &["server.admin_listen", "server.api_listen"],

@@ -139,6 +139,11 @@ impl Region {
         if is_label { Ok(Self(text.to_owned())) } else { Err(NameError::Region) }
     }
 
+    /// The region that S3's clients take when they are told none.
+    pub fn us_east_1() -> Self {
+        Self(String::from("us-east-1"))
+    }
+
     /// The region as it stands in a credential scope.
     pub fn as_str(&self) -> &str {
         &self.0
