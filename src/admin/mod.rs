@@ -67,6 +67,10 @@ impl Handler for Admin {
     async fn handle(&self, request: Request<Incoming>, _peer: SocketAddr) -> Response<Full<Bytes>> {
         self.answer(request.method(), request.uri().path())
     }
+
+    fn refuse_head(&self, status: StatusCode, _peer: SocketAddr) -> Response<Full<Bytes>> {
+        reply(status, TEXT, "this is not a request that can be read\n")
+    }
 }
 
 fn reply(status: StatusCode, content_type: HeaderValue, text: impl Into<Bytes>) -> Response<Full<Bytes>> {

@@ -6,7 +6,7 @@
 use std::{net::SocketAddr, sync::Arc};
 
 use bytes::Bytes;
-use http::{HeaderValue, Request, Response, header, request::Parts};
+use http::{HeaderValue, Request, Response, StatusCode, header, request::Parts};
 use http_body_util::Full;
 use hyper::body::Incoming;
 use tracing::Instrument;
@@ -89,5 +89,13 @@ impl Handler for ApiDoor {
         }
         .instrument(span)
         .await
+    }
+
+    fn refuse_head(&self, status: StatusCode, peer: SocketAddr) -> Response<Self::Body> {
+        let snapshot = self.0.snapshot();
+        let exchange = self.0.begin_unread(peer, &snapshot);
+        let error = framing::unreadable(status, &snapshot.config.server.limits);
+        let (nothing_read, ()) = Request::new(()).into_parts();
+        finish(self.refuse(&error, &exchange), &nothing_read, exchange)
     }
 }

@@ -13,6 +13,7 @@ use std::{net::SocketAddr, sync::Arc};
 
 use arc_swap::ArcSwap;
 use http::{HeaderMap, HeaderName, HeaderValue, Response, Version, header, request::Parts};
+use tracing::Span;
 
 pub use api::ApiDoor;
 
@@ -87,22 +88,27 @@ impl Pipeline {
 
     /// Gives a request its id and its span.
     fn begin(&self, head: &Parts, peer: SocketAddr, snapshot: &Snapshot) -> Exchange {
-        let received = self.clock.now();
-        let context = Context {
-            request_id: self.ids.next(received),
-            client_ip: client_ip(peer.ip(), &head.headers, &snapshot.config.server.trusted_proxies),
-            is_loopback: is_local(peer.ip(), &head.headers),
-            received,
-        };
-        let span = tracing::info_span!(
-            target: "wharf::access",
-            "request",
-            id = context.request_id,
-            method = head.method.as_str(),
-            // Never the query: a presigned URL is a credential.
-            path = head.uri.path(),
-        );
+        let context = self.context(&head.headers, peer, snapshot);
+        // Never the query: a presigned URL is a credential.
+        let span = request_span(&context, head.method.as_str(), head.uri.path());
         Exchange::new(context, span, Arc::clone(&self.metrics))
+    }
+
+    /// The same where the head could not be read: all that is known is who sent it.
+    fn begin_unread(&self, peer: SocketAddr, snapshot: &Snapshot) -> Exchange {
+        let context = self.context(&HeaderMap::new(), peer, snapshot);
+        let span = request_span(&context, "-", "-");
+        Exchange::new(context, span, Arc::clone(&self.metrics))
+    }
+
+    fn context(&self, headers: &HeaderMap, peer: SocketAddr, snapshot: &Snapshot) -> Context {
+        let received = self.clock.now();
+        Context {
+            request_id: self.ids.next(received),
+            client_ip: client_ip(peer.ip(), headers, &snapshot.config.server.trusted_proxies),
+            is_loopback: is_local(peer.ip(), headers),
+            received,
+        }
     }
 
     /// Lets a request in, unless too many are in flight or its client sends too many.
@@ -124,6 +130,10 @@ impl Pipeline {
             }
         }
     }
+}
+
+fn request_span(context: &Context, method: &str, path: &str) -> Span {
+    tracing::info_span!(target: "wharf::access", "request", id = context.request_id, method, path)
 }
 
 /// What logs and metrics want to know of an error.

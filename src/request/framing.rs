@@ -5,7 +5,7 @@
 //! closes every connection on which a chunked request came (RFC 9112, 6.1), so that bytes which a proxy in front took
 //! for that length never become a request.
 
-use http::{HeaderMap, Method, Uri, Version, header, request::Parts, uri::Authority};
+use http::{HeaderMap, Method, StatusCode, Uri, Version, header, request::Parts, uri::Authority};
 
 use crate::{
     config::checked::ServerLimits,
@@ -22,6 +22,19 @@ pub fn check(head: &Parts, limits: &ServerLimits) -> Result<(), Error> {
     check_target(&head.uri, head.version)?;
     check_host(head)?;
     check_transfer_encoding(&head.headers)
+}
+
+/// Why a head was refused that hyper could not read; `status` is hyper's word for it.
+pub fn unreadable(status: StatusCode, limits: &ServerLimits) -> Error {
+    if matches!(status, StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE | StatusCode::URI_TOO_LONG) {
+        let ServerLimits { header_bytes_max, headers_max, .. } = limits;
+        let message = format!(
+            "The request's head is larger than {header_bytes_max} bytes or {headers_max} header lines."
+        );
+        return Error::new(Code::HeadersTooLarge, message);
+    }
+    invalid("The request's head is not HTTP that can be read.")
+        .hint("Check the request line, the header lines and what they say of the body's length; HTTPS needs a TLS listener.")
 }
 
 fn invalid(message: &'static str) -> Error {

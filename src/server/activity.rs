@@ -41,6 +41,8 @@ struct State {
     unread: bool,
     /// HTTP/2: bytes between requests are not the beginning of a head, but pings and window updates as well.
     multiplexed: bool,
+    /// Whether hyper may hold bytes of a reply: from a request's head until all of its reply has been written.
+    replying: bool,
 }
 
 #[derive(Debug, Clone, Copy)]
@@ -76,6 +78,7 @@ impl Activity {
                 stuck_since: None,
                 unread: false,
                 multiplexed: false,
+                replying: false,
             }),
         }
     }
@@ -102,6 +105,18 @@ impl Activity {
         self.state().stuck_since = None;
     }
 
+    /// Everything that hyper held has been written.
+    pub(super) fn flushed(&self) {
+        let mut state = self.state();
+        state.stuck_since = None;
+        state.replying = matches!(state.phase, Phase::Busy { .. });
+    }
+
+    /// Whether what is written may belong to the reply of a request. If not, hyper itself has something to say.
+    pub(super) fn is_replying(&self) -> bool {
+        self.state().replying
+    }
+
     /// A write found no room.
     pub(super) fn write_stuck(&self) {
         self.state().stuck_since.get_or_insert_with(clock::instant);
@@ -117,6 +132,7 @@ impl Activity {
         state.phase = Phase::Busy { requests: others.saturating_add(1) };
         state.multiplexed = multiplexed;
         state.unread = has_body && !multiplexed;
+        state.replying = true;
         Request(Arc::clone(self))
     }
 

@@ -28,13 +28,14 @@ use tokio_rustls::TlsAcceptor;
 use super::{
     Certificates, DoorMetrics, Drain, Handler, Rules,
     activity::{self, Activity, Late, Overdue},
+    refusal,
     slots::{ClientSlot, Slot},
-    watched::{Transport, Watched},
+    watched::{Left, Transport, Watched},
 };
 use crate::config::checked::ServerLimits;
 
-/// hyper's read buffer, per connection. A head that fits here but breaks `header_bytes_max` gets an answer in the API's
-/// shape; a larger one gets hyper's bare 431.
+/// hyper's read buffer, per connection. A head that fits here but breaks `header_bytes_max` is refused as a request is,
+/// with its path in the log; a larger one is refused by [`Handler::refuse_head`].
 const READ_BUFFER_BYTES_MAX: usize = 64 * 1024;
 
 /// Header lines that hyper parses without allocating.
@@ -139,9 +140,14 @@ impl<H: Handler> Connection<H> {
                 }
             }
         }
-        if activity.has_unread()
-            && let Some(transport) = returned.take()
-        {
+        let Some(Left { mut transport, refused }) = returned.take() else { return };
+        if let Some(status) = refused {
+            let reply = self.handler.refuse_head(status, self.peer);
+            // What a peer does not take at once it loses, as with any reply that it left to the kernel.
+            let sent = timeout(LINGER, refusal::send(&mut transport, reply)).await;
+            tracing::debug!(peer = %self.peer, ?sent, "a head could not be read");
+        }
+        if refused.is_some() || activity.has_unread() {
             linger(transport).await;
         }
     }

@@ -14,6 +14,7 @@ mod accept;
 mod activity;
 mod connection;
 mod drain;
+mod refusal;
 mod slots;
 mod tls;
 mod watched;
@@ -22,7 +23,7 @@ use std::{error::Error, net::SocketAddr};
 
 use arc_swap::ArcSwap;
 use bytes::Bytes;
-use http::{Request, Response};
+use http::{Request, Response, StatusCode};
 use hyper::body::{Body, Incoming};
 use ipnet::IpNet;
 
@@ -43,6 +44,10 @@ pub trait Handler: Send + Sync + 'static {
         request: Request<Incoming>,
         peer: SocketAddr,
     ) -> impl Future<Output = Response<Self::Body>> + Send;
+
+    /// Answers what did not become a request: its head could not be read. `status` says why, as HTTP does. The connection
+    /// is closed afterwards.
+    fn refuse_head(&self, status: StatusCode, peer: SocketAddr) -> Response<Self::Body>;
 }
 
 /// The settings that a reload can change under an open door; a connection takes those of its first moment.

@@ -1,4 +1,7 @@
 //! The byte stream of one connection, plain or TLS, as hyper reads and writes it.
+//!
+//! A head that hyper cannot read it refuses by itself, with a status and nothing else. Such a reply is held back here, and
+//! the door gives its own in its place.
 
 use std::{
     io::{self, IoSlice},
@@ -7,13 +10,14 @@ use std::{
     task::{Context, Poll},
 };
 
+use http::StatusCode;
 use tokio::{
     io::{AsyncRead, AsyncWrite, ReadBuf},
     net::TcpStream,
 };
 use tokio_rustls::server::TlsStream;
 
-use super::activity::Activity;
+use super::{activity::Activity, refusal};
 
 /// A socket, or TLS over one. One type, so that the HTTP stack is compiled once per handler.
 #[derive(Debug)]
@@ -29,15 +33,25 @@ pub(super) struct Watched {
     /// There until the drop.
     transport: Option<Transport>,
     activity: Arc<Activity>,
+    /// What hyper refused a head with, and believes to have sent.
+    refused: Option<StatusCode>,
     returned: Returned,
+}
+
+/// What hyper leaves of a connection.
+#[derive(Debug)]
+pub(super) struct Left {
+    pub(super) transport: Transport,
+    /// What the peer has yet to be told.
+    pub(super) refused: Option<StatusCode>,
 }
 
 /// Where a dropped [`Watched`] leaves its transport.
 #[derive(Debug, Clone, Default)]
-pub(super) struct Returned(Arc<Mutex<Option<Transport>>>);
+pub(super) struct Returned(Arc<Mutex<Option<Left>>>);
 
 impl Returned {
-    pub(super) fn take(&self) -> Option<Transport> {
+    pub(super) fn take(&self) -> Option<Left> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).take()
     }
 }
@@ -45,11 +59,21 @@ impl Returned {
 impl Watched {
     pub(super) fn new(transport: Transport, activity: Arc<Activity>) -> (Self, Returned) {
         let returned = Returned::default();
-        (Self { transport: Some(transport), activity, returned: returned.clone() }, returned)
+        let watched =
+            Self { transport: Some(transport), activity, refused: None, returned: returned.clone() };
+        (watched, returned)
     }
 
     fn transport(&mut self) -> io::Result<Pin<&mut Transport>> {
         self.transport.as_mut().map(Pin::new).ok_or_else(|| io::ErrorKind::NotConnected.into())
+    }
+
+    /// Holds `bytes` back if they are hyper's own refusal: then they stand alone, and there is no reply that they could
+    /// be a part of.
+    fn hold_back(&mut self, bytes: &[u8]) -> bool {
+        let refused = refusal::status(bytes).filter(|_| !self.activity.is_replying());
+        self.refused = self.refused.or(refused);
+        refused.is_some()
     }
 
     /// Notes whether a write got anywhere.
@@ -65,7 +89,9 @@ impl Watched {
 
 impl Drop for Watched {
     fn drop(&mut self) {
-        *self.returned.0.lock().unwrap_or_else(PoisonError::into_inner) = self.transport.take();
+        let refused = self.refused;
+        let left = self.transport.take().map(|transport| Left { transport, refused });
+        *self.returned.0.lock().unwrap_or_else(PoisonError::into_inner) = left;
     }
 }
 
@@ -90,6 +116,9 @@ impl AsyncWrite for Watched {
         context: &mut Context<'_>,
         bytes: &[u8],
     ) -> Poll<io::Result<usize>> {
+        if self.hold_back(bytes) {
+            return Poll::Ready(Ok(bytes.len()));
+        }
         let poll = self.transport()?.poll_write(context, bytes);
         self.note(poll)
     }
@@ -99,6 +128,11 @@ impl AsyncWrite for Watched {
         context: &mut Context<'_>,
         slices: &[IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
+        if let [bytes] = slices
+            && self.hold_back(bytes)
+        {
+            return Poll::Ready(Ok(bytes.len()));
+        }
         let poll = self.transport()?.poll_write_vectored(context, slices);
         self.note(poll)
     }
@@ -108,11 +142,18 @@ impl AsyncWrite for Watched {
     }
 
     fn poll_flush(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        // hyper asks for this when it holds nothing more.
         let poll = self.transport()?.poll_flush(context);
+        if poll.is_ready() {
+            self.activity.flushed();
+        }
         self.note(poll)
     }
 
     fn poll_shutdown(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        if self.refused.is_some() {
+            return Poll::Ready(Ok(()));
+        }
         let poll = self.transport()?.poll_shutdown(context);
         self.note(poll)
     }

@@ -21,6 +21,7 @@ mod server_http2;
 mod server_limits;
 mod server_log;
 mod server_process;
+mod server_refusals;
 mod server_reload;
 mod server_tls;
 mod support;

@@ -30,32 +30,6 @@ async fn ambiguous_heads_are_refused_in_the_api_s_shape() {
     neighbour_is_served(gateway.api()).await;
 }
 
-#[tokio::test]
-async fn heads_that_hyper_refuses_never_reach_a_route() {
-    let gateway = TestGateway::start(KEY_CONFIG).await;
-    for head in [
-        "GET / HTTP/1.1\r\nhost: a\r\ncontent-length: 1\r\ncontent-length: 2\r\n\r\n",
-        "GET / HTTP/1.1\r\nhost: a\r\ncontent-length: +1\r\n\r\n",
-        "POST / HTTP/1.1\r\nhost: a\r\ntransfer-encoding: identity\r\n\r\n",
-        "POST / HTTP/1.0\r\nhost: a\r\ntransfer-encoding: chunked\r\n\r\n0\r\n\r\n",
-        "GET / HTTP/1.1\r\nhost : a\r\n\r\n",
-        "GET / HTTP/1.1\r\nhost: a\r\n folded: b\r\n\r\n",
-        "GET / HTTP/1.1\r\nhost: a\r\nx: \0\r\n\r\n",
-        "GET  / HTTP/1.1\r\nhost: a\r\n\r\n",
-        "GET / HTTP/9.9\r\nhost: a\r\n\r\n",
-        "\u{16}\u{3}\u{1}\u{2}\0\u{1}\0",
-    ] {
-        let text = {
-            let mut raw = Raw::connect(gateway.api()).await;
-            raw.send(head).await;
-            raw.send("\r\n\r\n").await;
-            raw.closed().await
-        };
-        assert!(text.starts_with("HTTP/1.1 400 "), "{head:?} got {text:?}");
-    }
-    neighbour_is_served(gateway.api()).await;
-}
-
 /// A proxy in front that believes the Content-Length would have let this client append a request of its own.
 #[tokio::test]
 async fn nothing_behind_a_chunked_request_is_taken_for_a_request() {

@@ -98,6 +98,19 @@ async fn both_versions_are_served_and_http_2_is_preferred() {
 }
 
 #[tokio::test]
+async fn a_head_that_cannot_be_read_is_refused_before_the_end() {
+    let files = tempfile::tempdir().expect("a temporary directory");
+    let trusted = write_certificate(files.path());
+    let gateway = TestGateway::start(&config(&files)).await;
+    let stream = connect(&gateway, &trusted, &["http/1.1"]).await.expect("a TLS connection");
+    let mut raw = Raw::over(stream);
+    assert_eq!(raw.ask(good_request()).await.status, 200);
+    let reply = raw.ask("GARBAGE\r\n\r\n").await;
+    assert_eq!((reply.status, reply.code().as_str()), (400, "INVALID_REQUEST"));
+    assert_eq!(raw.closed().await, "");
+}
+
+#[tokio::test]
 async fn a_reload_changes_the_certificate_and_keeps_connections() {
     let files = tempfile::tempdir().expect("a temporary directory");
     let old = write_certificate(files.path());
