@@ -2,6 +2,11 @@
 //!
 //! S3 wants every byte escaped but `A-Z a-z 0-9 - . _ ~`, with upper-case hexadecimal digits, and `/` kept in paths
 //! (AWS, "Create a signed AWS API request", `UriEncode`). Nothing is normalised: `//`, `.` and `..` are parts of a key.
+//!
+//! The one decoder stands beside it. Clients escape in ways of their own, so what was received is decoded, and encoded
+//! again where it must be compared. Decoding is total: a `%` without two digits behind it stands for itself.
+
+use std::borrow::Cow;
 
 /// Appends `text` encoded for a URL path: unreserved bytes and `/` stay, all else becomes `%XX` (upper case).
 ///
@@ -11,7 +16,7 @@
 /// assert_eq!(out, "/a%20b/../%C3%BC%2B%252F");
 /// ```
 pub fn path(text: &str, out: &mut String) {
-    encode(text, |byte| is_unreserved(byte) || byte == b'/', out);
+    encode(text, is_kept_in_path, out);
 }
 
 /// Appends `text` encoded for a query name or value: as [`path`], but `/` is encoded too.
@@ -19,12 +24,58 @@ pub fn query(text: &str, out: &mut String) {
     encode(text, is_unreserved, out);
 }
 
-/// [`query`] for what was percent-decoded and need not be UTF-8.
-pub(crate) fn query_bytes(bytes: &[u8], out: &mut String) {
-    for chunk in bytes.utf8_chunks() {
-        query(chunk.valid(), out);
-        chunk.invalid().iter().for_each(|byte| escape(*byte, out));
+/// The bytes that a received path stands for. `+` is a plus.
+///
+/// ```
+/// assert_eq!(wharf_wire::encode::decode_path("/a+b%2fc%20d").as_ref(), b"/a+b/c d");
+/// ```
+pub fn decode_path(received: &str) -> Cow<'_, [u8]> {
+    if received.contains('%') { decode(received, |byte| byte).into() } else { received.as_bytes().into() }
+}
+
+/// The bytes that a received query's name or value stands for. `+` is a space.
+///
+/// ```
+/// assert_eq!(wharf_wire::encode::decode_query("a+b%2Bc").as_ref(), b"a b+c");
+/// ```
+pub fn decode_query(received: &str) -> Cow<'_, [u8]> {
+    if received.contains(['%', '+']) {
+        decode(received, |byte| if byte == b'+' { b' ' } else { byte }).into()
+    } else {
+        received.as_bytes().into()
     }
+}
+
+/// The names and values of a received query, still encoded. A name without `=` has an empty value.
+pub fn query_pairs(received: &str) -> impl Iterator<Item = (&str, &str)> {
+    received.split('&').filter(|pair| !pair.is_empty()).map(|pair| pair.split_once('=').unwrap_or((pair, "")))
+}
+
+/// A received path as [`path`] would have written it.
+pub(crate) fn path_again(received: &str) -> Cow<'_, str> {
+    again(received, is_kept_in_path, decode_path)
+}
+
+/// A received query's name or value as [`query`] would have written it.
+pub(crate) fn query_again(received: &str) -> Cow<'_, str> {
+    again(received, is_unreserved, decode_query)
+}
+
+fn again(
+    received: &str,
+    is_kept: impl Fn(u8) -> bool + Copy,
+    decode: fn(&str) -> Cow<'_, [u8]>,
+) -> Cow<'_, str> {
+    if is_encoded(received, is_kept) {
+        return received.into();
+    }
+    let mut out = String::with_capacity(received.len());
+    // What was decoded need not be UTF-8.
+    for chunk in decode(received).utf8_chunks() {
+        encode(chunk.valid(), is_kept, &mut out);
+        chunk.invalid().iter().for_each(|byte| escape(*byte, &mut out));
+    }
+    out.into()
 }
 
 /// The bytes of `text` as [`query`] writes them, for comparing without an allocation.
@@ -40,6 +91,10 @@ pub(crate) fn query_order(text: &str) -> impl Iterator<Item = u8> {
 /// RFC 3986's unreserved characters.
 fn is_unreserved(byte: u8) -> bool {
     matches!(byte, b'A'..=b'Z' | b'a'..=b'z' | b'0'..=b'9' | b'-' | b'.' | b'_' | b'~')
+}
+
+fn is_kept_in_path(byte: u8) -> bool {
+    is_unreserved(byte) || byte == b'/'
 }
 
 /// Copies runs of kept bytes whole; `is_kept` is true for ASCII only, so that every cut is between characters.
@@ -61,6 +116,41 @@ fn encode(text: &str, is_kept: impl Fn(u8) -> bool, out: &mut String) {
 fn escape(byte: u8, out: &mut String) {
     let [high, low] = hex_pair(byte);
     out.extend(['%', char::from(high), char::from(low)]);
+}
+
+/// Whether this encoder could have written `text`, as most clients' encoders do too.
+fn is_encoded(text: &str, is_kept: impl Fn(u8) -> bool) -> bool {
+    let mut rest = text.as_bytes();
+    while let Some((first, tail)) = rest.split_first() {
+        rest = match tail.split_first_chunk().and_then(unescape) {
+            Some((byte, after)) if *first == b'%' => {
+                let is_ours = !is_kept(byte) && tail.starts_with(&hex_pair(byte));
+                if is_ours { after } else { return false }
+            }
+            _ if is_kept(*first) => tail,
+            _ => return false,
+        };
+    }
+    true
+}
+
+/// Undoes percent escapes; all other bytes go through `plain`.
+fn decode(text: &str, plain: impl Fn(u8) -> u8) -> Vec<u8> {
+    let mut out = Vec::with_capacity(text.len());
+    let mut rest = text.as_bytes();
+    while let Some((first, tail)) = rest.split_first() {
+        let escaped = if *first == b'%' { tail.split_first_chunk().and_then(unescape) } else { None };
+        let (byte, after) = escaped.unwrap_or((plain(*first), tail));
+        out.push(byte);
+        rest = after;
+    }
+    out
+}
+
+fn unescape<'a>((digits, after): (&[u8; 2], &'a [u8])) -> Option<(u8, &'a [u8])> {
+    let [high, low] = digits.map(|digit| char::from(digit).to_digit(16));
+    let byte = u8::try_from(high? << 4 | low?).ok()?;
+    Some((byte, after))
 }
 
 /// `byte` in upper-case hexadecimal, as a percent escape has it.
@@ -98,13 +188,52 @@ mod tests {
 
     #[test]
     fn bytes_that_are_no_text_are_escaped_one_by_one() {
-        let mut out = String::new();
-        query_bytes(b"a\xff/\xc3\xbc\xc3", &mut out);
-        assert_eq!(out, "a%FF%2F%C3%BC%C3");
+        assert_eq!(query_again("a%ff/%c3%bc%c3"), "a%FF%2F%C3%BC%C3");
+        assert_eq!(path_again("a%ff/%c3%bc%c3"), "a%FF/%C3%BC%C3");
+    }
+
+    #[test]
+    fn a_plus_is_a_space_in_a_query_alone() {
+        assert_eq!(decode_path("/a+b%2B").as_ref(), b"/a+b+");
+        assert_eq!(decode_query("a+b%2B").as_ref(), b"a b+");
+        assert_eq!(path_again("/a+b%20c"), "/a%2Bb%20c");
+        assert_eq!(query_again("a+b%20c"), "a%20b%20c");
+    }
+
+    #[test]
+    fn broken_escapes_stand_for_themselves() {
+        for broken in ["%", "%2", "%zz", "%+1", "a%", "%%4"] {
+            assert_eq!(decode_path(broken).as_ref(), broken.as_bytes());
+        }
+        assert_eq!(decode_path("%%41").as_ref(), b"%A");
+    }
+
+    #[test]
+    fn any_way_of_escaping_becomes_the_one_way() {
+        for (received, expected) in [
+            ("/a~b", "/a~b"),
+            ("/a%7eb%7E", "/a~b~"),
+            ("/%2f%2F/", "////"),
+            ("/%c3%bc/ü", "/%C3%BC/%C3%BC"),
+            ("//../.", "//../."),
+            ("/!*'()", "/%21%2A%27%28%29"),
+            ("/%252F", "/%252F"),
+        ] {
+            assert_eq!(path_again(received), expected, "{received}");
+        }
+        assert!(matches!(path_again("/a%20b/%E1%88%B4"), Cow::Borrowed(_)));
+        assert!(matches!(query_again("a%20b%2F"), Cow::Borrowed(_)));
+    }
+
+    #[test]
+    fn pairs_are_told_apart() {
+        let pairs: Vec<_> = query_pairs("&&uploads&a=b=c&=&%26=+").collect();
+        assert_eq!(pairs, [("uploads", ""), ("a", "b=c"), ("", ""), ("%26", "+")]);
+        assert_eq!(query_pairs("").next(), None);
     }
 
     /// An independent inverse: it looks at nothing but `%` and hexadecimal digits.
-    fn decode(text: &str) -> Vec<u8> {
+    fn unescaped(text: &str) -> Vec<u8> {
         let mut bytes = text.bytes();
         let mut out = Vec::new();
         while let Some(byte) = bytes.next() {
@@ -122,12 +251,24 @@ mod tests {
         #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::default() })]
 
         #[test]
-        fn an_independent_decoder_is_the_inverse(text in any::<String>(), bytes in any::<Vec<u8>>()) {
-            prop_assert_eq!(decode(&encoded(path, &text)), text.as_bytes());
-            prop_assert_eq!(decode(&encoded(query, &text)), text.as_bytes());
-            let mut out = String::new();
-            query_bytes(&bytes, &mut out);
-            prop_assert_eq!(decode(&out), bytes);
+        fn an_independent_decoder_is_the_inverse(text in any::<String>()) {
+            prop_assert_eq!(unescaped(&encoded(path, &text)), text.as_bytes());
+            prop_assert_eq!(unescaped(&encoded(query, &text)), text.as_bytes());
+        }
+
+        #[test]
+        fn decoding_is_the_inverse_of_encoding(text in any::<String>()) {
+            let (in_path, in_query) = (encoded(path, &text), encoded(query, &text));
+            prop_assert_eq!(decode_path(&in_path).into_owned(), text.as_bytes());
+            prop_assert_eq!(decode_query(&in_query).into_owned(), text.as_bytes());
+            prop_assert_eq!(path_again(&in_path), in_path.as_str());
+            prop_assert_eq!(query_again(&in_query), in_query.as_str());
+        }
+
+        #[test]
+        fn encoding_again_keeps_the_bytes(received in "([%+/~ -]|%[0-9a-fA-F]{2}|\\PC){0,16}") {
+            prop_assert_eq!(unescaped(&path_again(&received)), decode_path(&received).into_owned());
+            prop_assert_eq!(unescaped(&query_again(&received)), decode_query(&received).into_owned());
         }
 
         #[test]

@@ -3,6 +3,8 @@
 //! <https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_sigv-create-signed-request.html#create-canonical-request>,
 //! with S3's exceptions: the path is escaped once and never normalised.
 
+use std::borrow::Cow;
+
 use sha2::{Digest, Sha256};
 
 use crate::encode;
@@ -105,6 +107,17 @@ fn write_value(value: &[u8], put: &mut impl FnMut(&[u8])) {
     separated(b" ", words, put, |word, put| put(word));
 }
 
+/// The canonical form of a path as it was received: decoded, and encoded again in the one way. Nothing is normalised.
+///
+/// ```
+/// use wharf_wire::sigv4::canonical;
+///
+/// assert_eq!(canonical::path("/a//../%7e(1)%2b+"), "/a//../~%281%29%2B%2B");
+/// ```
+pub fn path(received: &str) -> Cow<'_, str> {
+    encode::path_again(received)
+}
+
 /// The canonical form of a query as it was received, without its `?`: each name and value is decoded (`+` is a space)
 /// and encoded again, then all are sorted by encoded name and encoded value. `acl` and `acl=` are the same.
 ///
@@ -114,49 +127,16 @@ fn write_value(value: &[u8], put: &mut impl FnMut(&[u8])) {
 /// assert_eq!(canonical::query("uploads&prefix=a+b/%7e&a=2&a=1"), "a=1&a=2&prefix=a%20b%2F~&uploads=");
 /// ```
 pub fn query(received: &str) -> String {
-    let mut pairs: Vec<(String, String)> = received
-        .split('&')
-        .filter(|pair| !pair.is_empty())
-        .map(|pair| pair.split_once('=').unwrap_or((pair, "")))
-        .map(|(name, value)| (encode_again(name), encode_again(value)))
+    let mut pairs: Vec<_> = encode::query_pairs(received)
+        .map(|(name, value)| (encode::query_again(name), encode::query_again(value)))
         .collect();
     pairs.sort_unstable();
     let mut out = String::with_capacity(received.len() + pairs.len());
     for (name, value) in &pairs {
         let separator = if out.is_empty() { "" } else { "&" };
-        out.extend([separator, name, "=", value]);
+        out.extend([separator, name.as_ref(), "=", value.as_ref()]);
     }
     out
-}
-
-/// Brings any way of escaping `text` to the one way of [`encode`].
-fn encode_again(text: &str) -> String {
-    let mut out = String::with_capacity(text.len());
-    if text.contains(['%', '+']) {
-        encode::query_bytes(&decode(text), &mut out);
-    } else {
-        encode::query(text, &mut out);
-    }
-    out
-}
-
-/// Undoes percent escapes and `+`. A `%` without two digits behind it stands for itself.
-fn decode(text: &str) -> Vec<u8> {
-    let mut out = Vec::with_capacity(text.len());
-    let mut rest = text.as_bytes();
-    while let Some((first, tail)) = rest.split_first() {
-        let escaped = if *first == b'%' { tail.split_first_chunk().and_then(unescape) } else { None };
-        let (byte, after) = escaped.unwrap_or((if *first == b'+' { b' ' } else { *first }, tail));
-        out.push(byte);
-        rest = after;
-    }
-    out
-}
-
-fn unescape<'a>((digits, after): (&[u8; 2], &'a [u8])) -> Option<(u8, &'a [u8])> {
-    let [high, low] = digits.map(|digit| char::from(digit).to_digit(16));
-    let byte = u8::try_from(high? << 4 | low?).ok()?;
-    Some((byte, after))
 }
 
 #[cfg(test)]
