@@ -2,7 +2,6 @@
 
 use bytes::Bytes;
 use http::{Method, Request, header};
-use http_body_util::Full;
 use thiserror::Error;
 use wharf_provider::{Account, Location, Unsupported};
 use wharf_wire::{
@@ -11,6 +10,8 @@ use wharf_wire::{
     names::{BucketName, ObjectKey},
     sigv4::{HeaderSigning, SignError, payload_sha256, sign_headers},
 };
+
+use super::upstream::SendBody;
 
 /// What is wanted of a provider. Everything in it is unencoded.
 #[derive(Debug, Default)]
@@ -45,7 +46,7 @@ pub enum CallError {
 
 impl Call<'_> {
     /// Signs the call for `account` at `now`. The body's hash is signed with it.
-    pub fn sign(self, account: &Account, now: Timestamp) -> Result<Request<Full<Bytes>>, CallError> {
+    pub fn sign(self, account: &Account, now: Timestamp) -> Result<Request<SendBody>, CallError> {
         let location = account.location(self.bucket, self.key)?;
         let (mut encoded_path, encoded_query) = (String::new(), self.encoded_query());
         encode::path(&location.path, &mut encoded_path);
@@ -71,7 +72,7 @@ impl Call<'_> {
         for (name, value) in signed {
             request = request.header(name, value);
         }
-        Ok(request.body(Full::new(self.body))?)
+        Ok(request.body(self.body.into())?)
     }
 
     fn encoded_query(&self) -> String {

@@ -8,15 +8,16 @@
 //! check and the connection gains nothing. Each reach has a pool of its own: a connection that was made for the operator's
 //! endpoint is never lent to a caller's.
 
+mod body;
 mod connect;
 mod error;
+mod reply;
 
 use std::{sync::Arc, time::Duration};
 
 use bytes::{Bytes, BytesMut};
 use http::{Request, Response};
-use http_body_util::{BodyExt, Full};
-use hyper::body::Incoming;
+use http_body_util::BodyExt;
 use hyper_rustls::{HttpsConnector, HttpsConnectorBuilder};
 use hyper_util::{
     client::legacy::Client,
@@ -27,8 +28,10 @@ use tokio::time::timeout;
 
 use self::connect::Connector;
 
+pub use body::{BodyStream, SendBody, SendError};
 pub use connect::{Handshake, Reach};
 pub use error::UpstreamError;
+pub use reply::ReplyStream;
 
 /// How long to wait for what.
 #[derive(Debug, Clone, Copy)]
@@ -56,7 +59,7 @@ const IDLE_PER_HOST_MAX: usize = 32;
 /// How long an idle connection is kept; stores close theirs after some 20 seconds or more.
 const IDLE_TIMEOUT: Duration = Duration::from_secs(15);
 
-type Pool = Client<HttpsConnector<Connector>, Full<Bytes>>;
+type Pool = Client<HttpsConnector<Connector>, SendBody>;
 
 /// The client. Cheap to clone.
 #[derive(Debug, Clone)]
@@ -79,15 +82,16 @@ impl Upstream {
     /// Sends `request`, whose URI is absolute, and waits for the head of the reply. A redirect is a reply like others.
     pub async fn send(
         &self,
-        request: Request<Full<Bytes>>,
+        request: Request<SendBody>,
         reach: Reach,
-    ) -> Result<Response<Incoming>, UpstreamError> {
+    ) -> Result<Response<ReplyStream>, UpstreamError> {
         let pool = match reach {
             Reach::Anywhere => &self.anywhere,
             Reach::Public => &self.public,
         };
         match timeout(self.timeouts.head, pool.request(request)).await {
-            Ok(reply) => reply.map_err(|error| UpstreamError::of_client(&error)),
+            Ok(Ok(reply)) => Ok(reply.map(|body| ReplyStream::new(body, self.timeouts.piece))),
+            Ok(Err(error)) => Err(UpstreamError::of_client(&error)),
             Err(_) => Err(UpstreamError::Timeout(self.timeouts.head)),
         }
     }
@@ -95,17 +99,13 @@ impl Upstream {
     /// Reads a reply whole, at most `bytes_max`.
     pub async fn read(
         &self,
-        response: Response<Incoming>,
+        response: Response<ReplyStream>,
         bytes_max: usize,
     ) -> Result<Response<Bytes>, UpstreamError> {
         let (head, mut body) = response.into_parts();
         let mut read = BytesMut::new();
-        while let Some(frame) = timeout(self.timeouts.piece, body.frame())
-            .await
-            .map_err(|_| UpstreamError::Timeout(self.timeouts.piece))?
-        {
-            let frame = frame.map_err(|error| UpstreamError::of_body(&error))?;
-            let Ok(piece) = frame.into_data() else { continue };
+        while let Some(frame) = body.frame().await {
+            let Ok(piece) = frame?.into_data() else { continue };
             if read.len() + piece.len() > bytes_max {
                 return Err(UpstreamError::TooLarge(bytes_max));
             }

@@ -120,6 +120,8 @@ pub(super) fn fix_of_connection(error: &UpstreamError) -> &'static str {
         UpstreamError::Http(_) => {
             "see whether this is the port of the S3 API, and whether it expects `https://`"
         }
+        UpstreamError::Request(_) => "change the account's settings or the bucket",
+        UpstreamError::Body(_) | UpstreamError::Open(_) | UpstreamError::Busy(_) => "try again later",
         UpstreamError::TooLarge(_) => "see whether `endpoint` is that of the S3 API",
     }
 }

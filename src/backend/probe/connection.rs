@@ -2,12 +2,11 @@
 
 use std::time::{Duration, SystemTime};
 
-use bytes::Bytes;
 use http::{Request, header};
-use http_body_util::Full;
 use wharf_wire::endpoint::{Endpoint, Host, Scheme};
 
 use super::{Outcome, Probe, ProbeError};
+use crate::backend::upstream::SendBody;
 
 /// Providers refuse a request whose time is further off (S3: `RequestTimeTooSkewed`).
 const SKEW_SECONDS_MAX: i64 = 15 * 60;
@@ -60,7 +59,7 @@ impl Probe<'_> {
     /// The time in the reply to a request that nobody signed; any status will do.
     async fn provider_time(&self) -> Result<Option<SystemTime>, ProbeError> {
         let url = self.account.location(None, None).map_err(super::CallError::from)?.url();
-        let request = Request::get(url).body(Full::<Bytes>::default()).map_err(super::CallError::from)?;
+        let request = Request::get(url).body(SendBody::Empty).map_err(super::CallError::from)?;
         let reply = self.upstream.send(request, self.reach).await?;
         let date = reply.headers().get(header::DATE).and_then(|date| date.to_str().ok());
         let time = date.and_then(|date| httpdate::parse_http_date(date).ok());

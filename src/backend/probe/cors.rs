@@ -3,7 +3,6 @@
 
 use bytes::Bytes;
 use http::{HeaderName, Method, Request, Response, header};
-use http_body_util::Full;
 use wharf_provider::CorsSupport;
 use wharf_wire::{
     names::ObjectKey,
@@ -11,6 +10,7 @@ use wharf_wire::{
 };
 
 use super::{Call, Outcome, Probe, ProbeBucket, ProbeError, Reply, advice::printable};
+use crate::backend::upstream::SendBody;
 
 impl Probe<'_> {
     pub(super) async fn cors(&self, bucket: ProbeBucket<'_>) -> Outcome {
@@ -38,7 +38,7 @@ impl Probe<'_> {
             .header(header::ORIGIN, self.origin)
             .header(header::ACCESS_CONTROL_REQUEST_METHOD, "PUT")
             .header(header::ACCESS_CONTROL_REQUEST_HEADERS, "content-type")
-            .body(Full::<Bytes>::default())
+            .body(SendBody::Empty)
             .map_err(super::CallError::from)?;
         let reply = self.upstream.send(request, self.reach).await?;
         Ok(self.upstream.read(reply, xml::DOCUMENT_BYTES_MAX).await?)

@@ -4,6 +4,8 @@ use std::{error::Error, io, iter, net::IpAddr, time::Duration};
 
 use thiserror::Error;
 
+use super::SendError;
+
 /// Why there is no reply. A reply with an error status is a reply.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
 pub enum UpstreamError {
@@ -25,6 +27,18 @@ pub enum UpstreamError {
     /// The peer does not speak HTTP, or hung up.
     #[error("no sound HTTP reply: {0}")]
     Http(String),
+    /// The request cannot be made: the account cannot address the bucket, or HTTP cannot carry it.
+    #[error("the request cannot be made: {0}")]
+    Request(String),
+    /// The request's own body broke off; nothing of it was stored.
+    #[error("the request's body broke off: {0}")]
+    Body(SendError),
+    /// The provider failed so often that it is left alone for a while. Nothing was sent.
+    #[error("the provider is left alone for {} seconds", .0.as_secs_f32())]
+    Open(Duration),
+    /// The provider has as many requests in flight as it takes. Nothing was sent.
+    #[error("the provider is busy; try again in {} seconds", .0.as_secs_f32())]
+    Busy(Duration),
     /// The reply is longer than it may be.
     #[error("a reply above {0} bytes")]
     TooLarge(usize),
@@ -56,6 +70,9 @@ impl UpstreamError {
 fn known(error: &(dyn Error + 'static)) -> Option<UpstreamError> {
     if let Some(ours) = error.downcast_ref::<UpstreamError>() {
         return Some(ours.clone());
+    }
+    if let Some(body) = error.downcast_ref::<SendError>() {
+        return Some(UpstreamError::Body(body.clone()));
     }
     if let Some(tls) = error.downcast_ref::<rustls::Error>() {
         return Some(UpstreamError::Tls(tls.to_string()));

@@ -1,7 +1,8 @@
 use std::{convert::Infallible, net::SocketAddr};
 
 use http::{StatusCode, Version, header};
-use hyper::service::service_fn;
+use http_body_util::Full;
+use hyper::{body::Incoming, service::service_fn};
 use hyper_util::{rt::TokioIo, server::conn::auto};
 use rustls::{ServerConfig, pki_types::PrivateKeyDer};
 use tokio::{
@@ -23,8 +24,8 @@ fn client(timeouts: Timeouts) -> Upstream {
     Upstream::new(timeouts, &[]).unwrap()
 }
 
-fn get(url: &str) -> Request<Full<Bytes>> {
-    Request::get(url).body(Full::default()).unwrap()
+fn get(url: &str) -> Request<SendBody> {
+    Request::get(url).body(SendBody::Empty).unwrap()
 }
 
 /// A peer that says the same to every request, and holds the connection.
