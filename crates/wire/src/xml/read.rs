@@ -1,54 +1,9 @@
-//! S3's XML, read with bounds: no DOCTYPE, no attributes but `xmlns`, bounded depth and size.
-//!
-//! A document comes from a peer, and becomes a small tree before anything looks at it. Reading is strict about what
-//! could do harm (entities, depth, size) and forgiving about what cannot: unknown elements, prefixes and order.
+//! The documents that Wharf looks into.
 
-use quick_xml::{
-    Reader,
-    escape::{escape, resolve_xml_entity},
-    events::{BytesRef, BytesStart, Event},
+use super::{
+    XmlError,
+    tree::{Element, parse},
 };
-use thiserror::Error;
-
-/// Above any answer that Wharf asks for: 10,000 buckets take about 2 MB. A larger document would be held in memory.
-pub const DOCUMENT_BYTES_MAX: usize = 4 * 1024 * 1024;
-/// S3 nests five deep. Each level is a stack entry.
-const DEPTH_MAX: usize = 16;
-/// 10,000 buckets are 50,000 elements; an empty element of four bytes costs a hundred in memory.
-const ELEMENTS_MAX: usize = 60_000;
-
-/// Why a document was refused.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
-#[non_exhaustive]
-pub enum XmlError {
-    /// More than [`DOCUMENT_BYTES_MAX`].
-    #[error("an XML document above {DOCUMENT_BYTES_MAX} bytes")]
-    TooLarge,
-    /// Elements inside elements, too many times.
-    #[error("XML elements more than {DEPTH_MAX} deep")]
-    TooDeep,
-    /// Too many elements altogether.
-    #[error("more than {ELEMENTS_MAX} XML elements")]
-    TooManyElements,
-    /// A document type could define entities that grow without bound or read files.
-    #[error("an XML document type, which S3 never sends")]
-    Doctype,
-    /// An attribute other than a namespace.
-    #[error("an XML attribute other than xmlns")]
-    Attribute,
-    /// An entity that XML itself does not define.
-    #[error("an XML entity other than amp, lt, gt, apos, quot and character references")]
-    Entity,
-    /// Not well-formed, or not UTF-8, or more than one root.
-    #[error("malformed XML")]
-    Malformed,
-    /// Another kind of document.
-    #[error("an XML document that is no {0}")]
-    Root(&'static str),
-    /// A document that lacks what it is for.
-    #[error("an XML document without a sound {0}")]
-    Missing(&'static str),
-}
 
 /// `<Error>` as a provider sends it.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -117,150 +72,14 @@ pub fn read_upload_id(document: &[u8]) -> Result<String, XmlError> {
         .ok_or(XmlError::Missing("UploadId"))
 }
 
-/// Writes a `CompleteMultipartUpload` from part numbers and `ETag`s, in the order given.
-///
-/// ```
-/// assert_eq!(
-///     wharf_wire::xml::write_complete_multipart(&[(1, "\"a\"")]),
-///     "<CompleteMultipartUpload xmlns=\"http://s3.amazonaws.com/doc/2006-03-01/\">\
-///      <Part><PartNumber>1</PartNumber><ETag>&quot;a&quot;</ETag></Part></CompleteMultipartUpload>"
-/// );
-/// ```
-pub fn write_complete_multipart(parts: &[(u16, &str)]) -> String {
-    let mut out =
-        String::from(r#"<CompleteMultipartUpload xmlns="http://s3.amazonaws.com/doc/2006-03-01/">"#);
-    for (number, etag) in parts {
-        let (number, etag) = (number.to_string(), escape(*etag));
-        out.extend(["<Part><PartNumber>", &number, "</PartNumber><ETag>", &etag, "</ETag></Part>"]);
-    }
-    out.push_str("</CompleteMultipartUpload>");
-    out
-}
-
-/// An element without its attributes and namespace, with all of its text run together.
-#[derive(Default)]
-struct Element {
-    name: String,
-    text: String,
-    children: Vec<Element>,
-}
-
-impl Element {
-    fn into_children(self, name: &str) -> impl Iterator<Item = Self> {
-        self.children.into_iter().filter(move |child| child.name == name)
-    }
-
-    fn take_text(&mut self, name: &str) -> Option<String> {
-        self.children.iter_mut().find(|child| child.name == name).map(|child| std::mem::take(&mut child.text))
-    }
-
-    fn texts(&self, name: &str) -> Vec<String> {
-        self.children.iter().filter(|child| child.name == name).map(|child| child.text.clone()).collect()
-    }
-}
-
-/// Reads a whole document, whose root must be called `root`.
-fn parse(document: &[u8], root: &'static str) -> Result<Element, XmlError> {
-    if document.len() > DOCUMENT_BYTES_MAX {
-        return Err(XmlError::TooLarge);
-    }
-    // S3 sends white space to keep a slow answer's connection open.
-    let mut reader = Reader::from_reader(document.trim_ascii_start());
-    reader.config_mut().expand_empty_elements = true;
-    let mut tree = Tree::default();
-    loop {
-        match reader.read_event().map_err(|_| XmlError::Malformed)? {
-            Event::Start(start) => tree.open(&start)?,
-            Event::End(_) => tree.close()?,
-            Event::Text(text) => tree.text(&text.decode().map_err(|_| XmlError::Malformed)?)?,
-            Event::CData(data) => tree.text(&data.decode().map_err(|_| XmlError::Malformed)?)?,
-            Event::GeneralRef(entity) => tree.text(&resolve(&entity)?)?,
-            Event::DocType(_) => return Err(XmlError::Doctype),
-            Event::Decl(_) | Event::Comment(_) | Event::PI(_) | Event::Empty(_) => {}
-            Event::Eof => break,
-        }
-    }
-    let element = tree.finish()?;
-    if element.name == root { Ok(element) } else { Err(XmlError::Root(root)) }
-}
-
-/// What was read so far: the elements that are still open, outermost first, and the root once it is closed.
-#[derive(Default)]
-struct Tree {
-    open: Vec<Element>,
-    root: Option<Element>,
-    elements: usize,
-}
-
-impl Tree {
-    fn open(&mut self, start: &BytesStart<'_>) -> Result<(), XmlError> {
-        if self.root.is_some() {
-            return Err(XmlError::Malformed);
-        }
-        if self.open.len() == DEPTH_MAX {
-            return Err(XmlError::TooDeep);
-        }
-        self.elements += 1;
-        if self.elements > ELEMENTS_MAX {
-            return Err(XmlError::TooManyElements);
-        }
-        check_attributes(start)?;
-        let name =
-            str::from_utf8(start.local_name().into_inner()).map_err(|_| XmlError::Malformed)?.to_owned();
-        self.open.push(Element { name, ..Element::default() });
-        Ok(())
-    }
-
-    /// Text outside of the root can only be white space.
-    fn text(&mut self, text: &str) -> Result<(), XmlError> {
-        match self.open.last_mut() {
-            Some(element) => element.text.push_str(text),
-            None if text.trim_ascii().is_empty() => {}
-            None => return Err(XmlError::Malformed),
-        }
-        Ok(())
-    }
-
-    /// The reader has checked that the names of the tags are the same.
-    fn close(&mut self) -> Result<(), XmlError> {
-        let element = self.open.pop().ok_or(XmlError::Malformed)?;
-        match self.open.last_mut() {
-            Some(parent) => parent.children.push(element),
-            None => self.root = Some(element),
-        }
-        Ok(())
-    }
-
-    fn finish(self) -> Result<Element, XmlError> {
-        self.root.ok_or(XmlError::Malformed)
-    }
-}
-
-/// The check for duplicates is off: it compares each attribute with all others, and these are not used.
-fn check_attributes(start: &BytesStart<'_>) -> Result<(), XmlError> {
-    for attribute in start.attributes().with_checks(false) {
-        let name = attribute.map_err(|_| XmlError::Malformed)?.key.into_inner();
-        if name != b"xmlns" && !name.starts_with(b"xmlns:") {
-            return Err(XmlError::Attribute);
-        }
-    }
-    Ok(())
-}
-
-fn resolve(entity: &BytesRef<'_>) -> Result<String, XmlError> {
-    let character = entity.resolve_char_ref().map_err(|_| XmlError::Entity)?;
-    if let Some(character) = character {
-        return Ok(character.to_string());
-    }
-    let name = entity.decode().map_err(|_| XmlError::Malformed)?;
-    resolve_xml_entity(&name).map(str::to_owned).ok_or(XmlError::Entity)
-}
-
 #[cfg(test)]
 mod tests {
     use proptest::prelude::{ProptestConfig, any, prop_assert_eq, proptest};
 
-    use super::*;
+    use super::{
+        super::{DEPTH_MAX, DOCUMENT_BYTES_MAX, ELEMENTS_MAX, write::escape},
+        *,
+    };
 
     #[test]
     fn reads_an_error() {
@@ -357,19 +176,12 @@ mod tests {
         assert_eq!(read_error(b"<Error><Code>\xff</Code></Error>"), Err(XmlError::Malformed));
     }
 
-    #[test]
-    fn etags_are_escaped() {
-        let written = write_complete_multipart(&[(1, "\"a\""), (10_000, "<&>")]);
-        assert!(written.contains("<Part><PartNumber>1</PartNumber><ETag>&quot;a&quot;</ETag></Part>"));
-        assert!(written.contains("<Part><PartNumber>10000</PartNumber><ETag>&lt;&amp;&gt;</ETag></Part>"));
-    }
-
     proptest! {
         #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::default() })]
 
         #[test]
         fn what_is_escaped_is_read_again(text in "[^\\p{Cc}]+") {
-            let document = ["<Error><Code>", &escape(text.as_str()), "</Code></Error>"].concat();
+            let document = ["<Error><Code>", &escape(&text), "</Code></Error>"].concat();
             prop_assert_eq!(read_error(document.as_bytes()).unwrap().code, text);
         }
 

@@ -1,0 +1,54 @@
+//! S3's XML: read whole within bounds, and written.
+//!
+//! A document comes from a peer, and becomes a small tree before anything looks at it.
+//! Reading is strict about what could do harm (DOCTYPE, attributes, depth, size) and forgiving about what cannot:
+//! unknown elements, prefixes and order.
+
+mod read;
+mod tree;
+mod write;
+
+use thiserror::Error;
+
+pub use read::{CorsRule, S3Error, read_bucket_names, read_cors, read_error, read_upload_id};
+pub use write::write_complete_multipart;
+
+/// Above any answer that Wharf asks for: 10,000 buckets take about 2 MB. A larger document would be held in memory.
+pub const DOCUMENT_BYTES_MAX: usize = 4 * 1024 * 1024;
+/// S3 nests five deep. Each level is a stack entry.
+const DEPTH_MAX: usize = 16;
+/// 10,000 buckets are 50,000 elements; an empty element of four bytes costs a hundred in memory.
+const ELEMENTS_MAX: usize = 60_000;
+
+/// Why a document was refused.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
+#[non_exhaustive]
+pub enum XmlError {
+    /// More than [`DOCUMENT_BYTES_MAX`].
+    #[error("an XML document above {DOCUMENT_BYTES_MAX} bytes")]
+    TooLarge,
+    /// Elements inside elements, too many times.
+    #[error("XML elements more than {DEPTH_MAX} deep")]
+    TooDeep,
+    /// Too many elements altogether.
+    #[error("more than {ELEMENTS_MAX} XML elements")]
+    TooManyElements,
+    /// A document type could define entities that grow without bound or read files.
+    #[error("an XML document type, which S3 never sends")]
+    Doctype,
+    /// An attribute other than a namespace.
+    #[error("an XML attribute other than xmlns")]
+    Attribute,
+    /// An entity that XML itself does not define.
+    #[error("an XML entity other than amp, lt, gt, apos, quot and character references")]
+    Entity,
+    /// Not well-formed, or not UTF-8, or more than one root.
+    #[error("malformed XML")]
+    Malformed,
+    /// Another kind of document.
+    #[error("an XML document that is no {0}")]
+    Root(&'static str),
+    /// A document that lacks what it is for.
+    #[error("an XML document without a sound {0}")]
+    Missing(&'static str),
+}
