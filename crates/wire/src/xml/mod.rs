@@ -1,10 +1,12 @@
-//! S3's XML: read whole within bounds, and written.
+//! S3's XML: read whole within bounds, written, and rewritten as it passes.
 //!
-//! A document comes from a peer, and becomes a small tree before anything looks at it.
+//! A document that Wharf needs to understand comes from a peer, and becomes a small tree before anything looks at it.
 //! Reading is strict about what could do harm (DOCTYPE, attributes, depth, size) and forgiving about what cannot:
-//! unknown elements, prefixes and order.
+//! unknown elements, prefixes and order. A document that Wharf only passes on is never held: [`rewrite`] puts the
+//! caller's names into it while it streams.
 
 mod read;
+pub mod rewrite;
 mod tree;
 mod write;
 
