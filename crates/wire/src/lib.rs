@@ -8,5 +8,6 @@ pub mod date;
 pub mod encode;
 pub mod endpoint;
 pub mod names;
+pub mod s3;
 pub mod sigv4;
 pub mod xml;

@@ -1,0 +1,388 @@
+//! Every S3 operation that Wharf knows, and the facts about each in one table.
+//!
+//! <https://docs.aws.amazon.com/AmazonS3/latest/API/API_Operations_Amazon_Simple_Storage_Service.html>
+
+use http::Method;
+
+use super::Parameter;
+
+/// What an address names: all buckets of the caller, one bucket, or one object.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Level {
+    /// `/`
+    Service,
+    /// `/bucket`
+    Bucket,
+    /// `/bucket/key`
+    Object,
+}
+
+/// A method of HTTP as S3 reads it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Verb {
+    /// `GET`
+    Get,
+    /// `HEAD`
+    Head,
+    /// `PUT`
+    Put,
+    /// `PUT` with `x-amz-copy-source`, which is another operation than without.
+    Copy,
+    /// `POST`
+    Post,
+    /// `DELETE`
+    Delete,
+}
+
+impl Verb {
+    /// The verb of a request, unless S3 has nothing for its method.
+    pub fn of(method: &Method, has_copy_source: bool) -> Option<Self> {
+        match *method {
+            Method::GET => Some(Self::Get),
+            Method::HEAD => Some(Self::Head),
+            Method::PUT if has_copy_source => Some(Self::Copy),
+            Method::PUT => Some(Self::Put),
+            Method::POST => Some(Self::Post),
+            Method::DELETE => Some(Self::Delete),
+            _ => None,
+        }
+    }
+
+    /// The method that carries the verb.
+    pub const fn method_name(self) -> &'static str {
+        match self {
+            Self::Get => "GET",
+            Self::Head => "HEAD",
+            Self::Put | Self::Copy => "PUT",
+            Self::Post => "POST",
+            Self::Delete => "DELETE",
+        }
+    }
+}
+
+/// What a caller must be allowed to do. The source of a copy needs [`Right::Read`] besides.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Right {
+    /// Read objects and what is kept with them.
+    Read,
+    /// Write objects and their tags; a multipart upload from its beginning to its end.
+    Write,
+    /// Delete objects.
+    Delete,
+    /// See which objects there are.
+    List,
+    /// Read and write the ACLs of objects and buckets.
+    Acl,
+    /// Read and write what protects an object from being deleted.
+    Lock,
+    /// Create, delete and configure buckets.
+    Configure,
+}
+
+/// What a request's body is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Body {
+    /// Nothing, or nothing that is read.
+    None,
+    /// An XML document, read whole.
+    Xml {
+        /// Its root element.
+        root: &'static str,
+        /// Harm of more: memory, held by every request in flight.
+        bytes_max: usize,
+    },
+    /// A JSON document, read whole.
+    Json {
+        /// Harm of more: memory, held by every request in flight.
+        bytes_max: usize,
+    },
+    /// An object's bytes or a part's, streamed.
+    Object,
+    /// `multipart/form-data` with an object's bytes as its last field, streamed.
+    Form,
+}
+
+const KIB: usize = 1024;
+
+const fn xml(root: &'static str) -> Body {
+    Body::Xml { root, bytes_max: 256 * KIB }
+}
+
+/// Configurations of up to a thousand rules.
+const fn rules(root: &'static str) -> Body {
+    Body::Xml { root, bytes_max: 1024 * KIB }
+}
+
+/// A thousand keys of 1,024 bytes, with their versions and some escapes.
+const DELETE: Body = Body::Xml { root: "Delete", bytes_max: 4096 * KIB };
+
+/// Ten thousand parts, each with its number, entity tag and checksum.
+const COMPLETE: Body = Body::Xml { root: "CompleteMultipartUpload", bytes_max: 4096 * KIB };
+
+/// S3 takes bucket policies of at most 20 KiB.
+const POLICY: Body = Body::Json { bytes_max: 20 * KIB };
+
+const STREAM: Body = Body::Object;
+const FORM: Body = Body::Form;
+const NONE: Body = Body::None;
+
+/// Whether a request may be sent again when nobody knows whether the first one arrived.
+const ONCE: bool = false;
+const AGAIN: bool = true;
+
+mod parameters {
+    //! The query parameters of each operation.
+    use super::Parameter::{
+        self, BucketRegion, ContinuationToken, Delimiter, EncodingType, FetchOwner, KeyMarker, Marker,
+        MaxBuckets, MaxKeys, MaxParts, MaxUploads, PartNumber, PartNumberMarker, Prefix,
+        ResponseCacheControl, ResponseContentDisposition, ResponseContentEncoding, ResponseContentLanguage,
+        ResponseContentType, ResponseExpires, SelectType, StartAfter, UploadId, UploadIdMarker, VersionId,
+        VersionIdMarker,
+    };
+
+    pub(super) const NO: &[Parameter] = &[];
+    pub(super) const VERSION: &[Parameter] = &[VersionId];
+    pub(super) const UPLOAD: &[Parameter] = &[UploadId];
+    pub(super) const PART: &[Parameter] = &[UploadId, PartNumber];
+    pub(super) const PARTS: &[Parameter] = &[UploadId, MaxParts, PartNumberMarker, EncodingType];
+    pub(super) const SELECT: &[Parameter] = &[SelectType];
+    pub(super) const BUCKETS: &[Parameter] = &[MaxBuckets, ContinuationToken, Prefix, BucketRegion];
+    pub(super) const OBJECT: &[Parameter] = &[
+        VersionId,
+        PartNumber,
+        ResponseCacheControl,
+        ResponseContentDisposition,
+        ResponseContentEncoding,
+        ResponseContentLanguage,
+        ResponseContentType,
+        ResponseExpires,
+    ];
+    pub(super) const LIST: &[Parameter] = &[Prefix, Delimiter, Marker, MaxKeys, EncodingType];
+    pub(super) const LIST_2: &[Parameter] =
+        &[Prefix, Delimiter, StartAfter, ContinuationToken, MaxKeys, EncodingType, FetchOwner];
+    pub(super) const VERSIONS: &[Parameter] =
+        &[Prefix, Delimiter, KeyMarker, VersionIdMarker, MaxKeys, EncodingType];
+    pub(super) const UPLOADS: &[Parameter] =
+        &[Prefix, Delimiter, KeyMarker, UploadIdMarker, MaxUploads, EncodingType];
+}
+use parameters::{
+    BUCKETS, LIST, LIST_2, NO, OBJECT, PART, PARTS, SELECT, UPLOAD, UPLOADS, VERSION, VERSIONS,
+};
+
+macro_rules! operations {
+    ($($level:ident $verb:ident $sub_resource:literal $variant:ident $right:expr, $body:expr, $retry:ident, $parameters:ident;)*) => {
+        /// An operation of S3, by S3's own name.
+        #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+        #[expect(missing_docs, reason = "the names are S3's, whose pages explain them")]
+        pub enum Operation { $($variant,)* }
+
+        impl Operation {
+            /// Every operation, for documents, metrics and tests.
+            pub const ALL: &'static [Self] = &[$(Self::$variant,)*];
+
+            /// The operation of `verb` on a resource, `sub_resource` being empty for the resource itself.
+            pub(super) fn find(level: Level, verb: Verb, sub_resource: &str) -> Option<Self> {
+                match (level, verb, sub_resource) {
+                    $((Level::$level, Verb::$verb, $sub_resource) => Some(Self::$variant),)*
+                    _ => None,
+                }
+            }
+
+            /// S3's name, for logs and metrics.
+            pub const fn name(self) -> &'static str {
+                match self { $(Self::$variant => stringify!($variant),)* }
+            }
+
+            /// What the operation is about.
+            pub const fn level(self) -> Level {
+                match self { $(Self::$variant => Level::$level,)* }
+            }
+
+            /// How it is asked for.
+            pub const fn verb(self) -> Verb {
+                match self { $(Self::$variant => Verb::$verb,)* }
+            }
+
+            /// The query parameter that tells it from its neighbours, empty for none: `acl`, `uploadId`, `list-type`.
+            pub const fn sub_resource(self) -> &'static str {
+                match self { $(Self::$variant => $sub_resource,)* }
+            }
+
+            /// What a caller needs. Which buckets are listed depends on the rights in each.
+            pub const fn right(self) -> Option<Right> {
+                match self { $(Self::$variant => $right,)* }
+            }
+
+            /// What its body is.
+            pub const fn body(self) -> Body {
+                match self { $(Self::$variant => $body,)* }
+            }
+
+            /// Whether the second of two equal requests changes nothing and is answered as the first.
+            pub const fn may_be_sent_twice(self) -> bool {
+                match self { $(Self::$variant => $retry,)* }
+            }
+
+            /// The query parameters that it takes besides its sub-resource.
+            pub const fn parameters(self) -> &'static [Parameter] {
+                match self { $(Self::$variant => $parameters,)* }
+            }
+        }
+    };
+}
+
+const READ: Option<Right> = Some(Right::Read);
+const WRITE: Option<Right> = Some(Right::Write);
+const REMOVE: Option<Right> = Some(Right::Delete);
+const SEE: Option<Right> = Some(Right::List);
+const ACL: Option<Right> = Some(Right::Acl);
+const LOCK: Option<Right> = Some(Right::Lock);
+const SETUP: Option<Right> = Some(Right::Configure);
+
+operations! {
+    Service Get "" ListBuckets None, NONE, AGAIN, BUCKETS;
+
+    Object Get "" GetObject READ, NONE, AGAIN, OBJECT;
+    Object Head "" HeadObject READ, NONE, AGAIN, OBJECT;
+    Object Put "" PutObject WRITE, STREAM, ONCE, NO;
+    Object Copy "" CopyObject WRITE, NONE, ONCE, NO;
+    Object Delete "" DeleteObject REMOVE, NONE, AGAIN, VERSION;
+    Object Get "attributes" GetObjectAttributes READ, NONE, AGAIN, VERSION;
+    Object Get "torrent" GetObjectTorrent READ, NONE, AGAIN, NO;
+    Object Get "tagging" GetObjectTagging READ, NONE, AGAIN, VERSION;
+    Object Put "tagging" PutObjectTagging WRITE, xml("Tagging"), AGAIN, VERSION;
+    Object Delete "tagging" DeleteObjectTagging WRITE, NONE, AGAIN, VERSION;
+    Object Get "acl" GetObjectAcl ACL, NONE, AGAIN, VERSION;
+    Object Put "acl" PutObjectAcl ACL, xml("AccessControlPolicy"), AGAIN, VERSION;
+    Object Get "retention" GetObjectRetention LOCK, NONE, AGAIN, VERSION;
+    Object Put "retention" PutObjectRetention LOCK, xml("Retention"), AGAIN, VERSION;
+    Object Get "legal-hold" GetObjectLegalHold LOCK, NONE, AGAIN, VERSION;
+    Object Put "legal-hold" PutObjectLegalHold LOCK, xml("LegalHold"), AGAIN, VERSION;
+    Object Post "restore" RestoreObject WRITE, xml("RestoreRequest"), ONCE, VERSION;
+    Object Post "select" SelectObjectContent READ, xml("SelectObjectContentRequest"), AGAIN, SELECT;
+
+    Object Post "uploads" CreateMultipartUpload WRITE, NONE, ONCE, NO;
+    Object Put "uploadId" UploadPart WRITE, STREAM, ONCE, PART;
+    Object Copy "uploadId" UploadPartCopy WRITE, NONE, AGAIN, PART;
+    Object Get "uploadId" ListParts WRITE, NONE, AGAIN, PARTS;
+    Object Post "uploadId" CompleteMultipartUpload WRITE, COMPLETE, ONCE, UPLOAD;
+    Object Delete "uploadId" AbortMultipartUpload WRITE, NONE, AGAIN, UPLOAD;
+
+    Bucket Get "" ListObjects SEE, NONE, AGAIN, LIST;
+    Bucket Get "list-type" ListObjectsV2 SEE, NONE, AGAIN, LIST_2;
+    Bucket Get "versions" ListObjectVersions SEE, NONE, AGAIN, VERSIONS;
+    Bucket Get "uploads" ListMultipartUploads SEE, NONE, AGAIN, UPLOADS;
+    Bucket Head "" HeadBucket SEE, NONE, AGAIN, NO;
+    Bucket Get "location" GetBucketLocation SEE, NONE, AGAIN, NO;
+    Bucket Post "delete" DeleteObjects REMOVE, DELETE, AGAIN, NO;
+    Bucket Post "" PostObject WRITE, FORM, ONCE, NO;
+
+    Bucket Put "" CreateBucket SETUP, xml("CreateBucketConfiguration"), ONCE, NO;
+    Bucket Delete "" DeleteBucket SETUP, NONE, ONCE, NO;
+    Bucket Get "acl" GetBucketAcl ACL, NONE, AGAIN, NO;
+    Bucket Put "acl" PutBucketAcl ACL, xml("AccessControlPolicy"), AGAIN, NO;
+    Bucket Get "versioning" GetBucketVersioning SETUP, NONE, AGAIN, NO;
+    Bucket Put "versioning" PutBucketVersioning SETUP, xml("VersioningConfiguration"), AGAIN, NO;
+    Bucket Get "cors" GetBucketCors SETUP, NONE, AGAIN, NO;
+    Bucket Put "cors" PutBucketCors SETUP, xml("CORSConfiguration"), AGAIN, NO;
+    Bucket Delete "cors" DeleteBucketCors SETUP, NONE, AGAIN, NO;
+    Bucket Get "lifecycle" GetBucketLifecycleConfiguration SETUP, NONE, AGAIN, NO;
+    Bucket Put "lifecycle" PutBucketLifecycleConfiguration SETUP, rules("LifecycleConfiguration"), AGAIN, NO;
+    Bucket Delete "lifecycle" DeleteBucketLifecycle SETUP, NONE, AGAIN, NO;
+    Bucket Get "policy" GetBucketPolicy SETUP, NONE, AGAIN, NO;
+    Bucket Put "policy" PutBucketPolicy SETUP, POLICY, AGAIN, NO;
+    Bucket Delete "policy" DeleteBucketPolicy SETUP, NONE, AGAIN, NO;
+    Bucket Get "policyStatus" GetBucketPolicyStatus SETUP, NONE, AGAIN, NO;
+    Bucket Get "tagging" GetBucketTagging SETUP, NONE, AGAIN, NO;
+    Bucket Put "tagging" PutBucketTagging SETUP, xml("Tagging"), AGAIN, NO;
+    Bucket Delete "tagging" DeleteBucketTagging SETUP, NONE, AGAIN, NO;
+    Bucket Get "encryption" GetBucketEncryption SETUP, NONE, AGAIN, NO;
+    Bucket Put "encryption" PutBucketEncryption SETUP, xml("ServerSideEncryptionConfiguration"), AGAIN, NO;
+    Bucket Delete "encryption" DeleteBucketEncryption SETUP, NONE, AGAIN, NO;
+    Bucket Get "website" GetBucketWebsite SETUP, NONE, AGAIN, NO;
+    Bucket Put "website" PutBucketWebsite SETUP, xml("WebsiteConfiguration"), AGAIN, NO;
+    Bucket Delete "website" DeleteBucketWebsite SETUP, NONE, AGAIN, NO;
+    Bucket Get "notification" GetBucketNotificationConfiguration SETUP, NONE, AGAIN, NO;
+    Bucket Put "notification" PutBucketNotificationConfiguration SETUP, rules("NotificationConfiguration"), AGAIN, NO;
+    Bucket Get "logging" GetBucketLogging SETUP, NONE, AGAIN, NO;
+    Bucket Put "logging" PutBucketLogging SETUP, xml("BucketLoggingStatus"), AGAIN, NO;
+    Bucket Get "requestPayment" GetBucketRequestPayment SETUP, NONE, AGAIN, NO;
+    Bucket Put "requestPayment" PutBucketRequestPayment SETUP, xml("RequestPaymentConfiguration"), AGAIN, NO;
+    Bucket Get "accelerate" GetBucketAccelerateConfiguration SETUP, NONE, AGAIN, NO;
+    Bucket Put "accelerate" PutBucketAccelerateConfiguration SETUP, xml("AccelerateConfiguration"), AGAIN, NO;
+    Bucket Get "replication" GetBucketReplication SETUP, NONE, AGAIN, NO;
+    Bucket Put "replication" PutBucketReplication SETUP, rules("ReplicationConfiguration"), AGAIN, NO;
+    Bucket Delete "replication" DeleteBucketReplication SETUP, NONE, AGAIN, NO;
+    Bucket Get "ownershipControls" GetBucketOwnershipControls SETUP, NONE, AGAIN, NO;
+    Bucket Put "ownershipControls" PutBucketOwnershipControls SETUP, xml("OwnershipControls"), AGAIN, NO;
+    Bucket Delete "ownershipControls" DeleteBucketOwnershipControls SETUP, NONE, AGAIN, NO;
+    Bucket Get "publicAccessBlock" GetPublicAccessBlock SETUP, NONE, AGAIN, NO;
+    Bucket Put "publicAccessBlock" PutPublicAccessBlock SETUP, xml("PublicAccessBlockConfiguration"), AGAIN, NO;
+    Bucket Delete "publicAccessBlock" DeletePublicAccessBlock SETUP, NONE, AGAIN, NO;
+    Bucket Get "object-lock" GetObjectLockConfiguration SETUP, NONE, AGAIN, NO;
+    Bucket Put "object-lock" PutObjectLockConfiguration SETUP, xml("ObjectLockConfiguration"), AGAIN, NO;
+}
+
+impl Operation {
+    /// Whether the body may come in chunks with signatures or a trailer (`x-amz-content-sha256: STREAMING-…`).
+    pub const fn takes_streaming_payload(self) -> bool {
+        matches!(self.body(), Body::Object)
+    }
+
+    /// The parameter that names the sub-resource, unless its value is the caller's: `acl=`, `list-type=2`.
+    pub(super) fn flag(self) -> Option<(&'static str, &'static str)> {
+        let name = self.sub_resource();
+        let value = if self == Self::ListObjectsV2 { "2" } else { "" };
+        (!name.is_empty() && Parameter::from_name(name).is_none()).then_some((name, value))
+    }
+
+    /// The methods that `sub_resource` takes, for `Allow`. None for a sub-resource that is not of this level.
+    pub(super) fn methods(level: Level, sub_resource: &str) -> Vec<&'static str> {
+        let mut methods: Vec<&str> = Self::ALL
+            .iter()
+            .filter(|operation| operation.level() == level && operation.sub_resource() == sub_resource)
+            .map(|operation| operation.verb().method_name())
+            .collect();
+        methods.sort_unstable();
+        methods.dedup();
+        methods
+    }
+}
+
+/// Every sub-resource of the table, sorted. A name that is not here is no sub-resource of ours.
+const SUB_RESOURCES: [&str; 29] = [
+    "accelerate",
+    "acl",
+    "attributes",
+    "cors",
+    "delete",
+    "encryption",
+    "legal-hold",
+    "lifecycle",
+    "list-type",
+    "location",
+    "logging",
+    "notification",
+    "object-lock",
+    "ownershipControls",
+    "policy",
+    "policyStatus",
+    "publicAccessBlock",
+    "replication",
+    "requestPayment",
+    "restore",
+    "retention",
+    "select",
+    "tagging",
+    "torrent",
+    "uploadId",
+    "uploads",
+    "versioning",
+    "versions",
+    "website",
+];
+
+/// Whether the query parameter `name` chooses the operation.
+pub(super) fn is_sub_resource(name: &str) -> bool {
+    SUB_RESOURCES.binary_search(&name).is_ok()
+}
