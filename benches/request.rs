@@ -16,12 +16,8 @@ use wharf::{
         checked::{KeyConfig, Origins},
         from_toml_text,
     },
-    request::{
-        Context,
-        authenticate::Authenticator,
-        rate_limit::RateLimits,
-        seal::{Purpose, Sealer, make_key},
-    },
+    request::{Context, authenticate::Authenticator, rate_limit::RateLimits},
+    seal::{Purpose, Sealer, make_key},
 };
 use wharf_provider::Account;
 use wharf_wire::date::Timestamp;

@@ -16,8 +16,8 @@ use wharf::{
         Context,
         authenticate::Identity,
         rate_limit::{RateLimits, Standing},
-        seal::Sealer,
     },
+    seal::Sealer,
     upload_api::{Call, Parts, UploadApi, route},
 };
 

@@ -1,10 +1,11 @@
 #!/usr/bin/env bash
-# Proves two promises of ARCHITECTURE.md and says what it looked at:
+# Proves three promises of ARCHITECTURE.md and says what it looked at:
 #
 #   1. wire, provider and plugins do no IO: no HTTP, TLS or socket crate is in their trees, and no arrow points back.
 #   2. What differs between providers is in plugins/: no other code names one. Tests may (`tests/`, a module that is
 #      declared under `#[cfg(test)]`, and what stands below such a line at a file's end), and so may benches,
 #      documentation and config.toml, which are not code of the gateway. S3 is the protocol: anything may name it.
+#   3. The configuration knows nothing of what it configures: src/config imports no module that imports it.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
@@ -84,6 +85,11 @@ while IFS= read -r file; do
     [ -z "$named" ] || violation "a provider is named outside of plugins/:"$'\n'"$named"
 done < <(find src crates -name '*.rs' -not -path '*/tests/*' -not -path '*/target/*' | sort)
 echo "$files files of src/ and crates/, none of which may name: $long$short"
+
+above='admin|backend|cli|gateway|pipeline|request|s3_endpoint|upload_api'
+found=$(grep -rnE "crate::server|(^|[^[:alnum:]_])($above)::" src/config || true)
+echo "src/config, which may import none of: server|$above"
+[ -z "$found" ] || violation "the configuration looks up:"$'\n'"$found"
 
 if [ "$violations" -gt 0 ]; then
     echo "$violations violations" >&2

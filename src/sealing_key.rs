@@ -10,7 +10,7 @@ use std::{
 use secrecy::{ExposeSecret, SecretString};
 use thiserror::Error;
 
-use crate::request::seal::{self, CannotSeal};
+use crate::seal::{self, CannotSeal};
 
 const FILE_NAME: &str = "sealing_key";
 /// The owner alone may read it: whoever has the key can forge tokens.

@@ -27,7 +27,7 @@ use crate::{
     clock::Clock,
     config::{self, Config, ConfigError, Environment},
     gateway::{Gateway, StartError},
-    request::seal::{self, CannotSeal},
+    seal::{self, CannotSeal},
     telemetry::{self, TelemetryError},
 };
 

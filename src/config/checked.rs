@@ -18,6 +18,8 @@ use wharf_wire::{
     names::{BucketName, Region},
 };
 
+use crate::key_set::KeySet;
+
 /// Everything that Wharf was told.
 #[derive(Debug)]
 pub struct Config {
@@ -382,6 +384,6 @@ pub struct JwtConfig {
 pub enum JwtKeys {
     /// HS256 with this secret.
     Secret(SecretString),
-    /// RS256, ES256 or `EdDSA` with a JSON Web Key Set (RFC 7517), as its text.
-    Jwks(String),
+    /// RS256, ES256 or `EdDSA` with a JSON Web Key Set.
+    Jwks(KeySet),
 }

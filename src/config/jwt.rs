@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-use crate::request::authenticate::check_jwt;
+use crate::key_set::KeySet;
 
 use super::{
     buckets::Buckets,
@@ -24,11 +24,7 @@ pub(super) fn read(table: &mut Table<'_>, buckets: &Buckets) -> Option<JwtConfig
     let audience = table.text("audience");
     let allow = keys::grants(table, buckets);
     let rate_limit = rate_limit::read(table, "rate_limit");
-    let config = JwtConfig { keys: keys?, issuer, audience, allow, rate_limit };
-    if let Err(message) = check_jwt(&config) {
-        table.problem("jwks_file", message, KEY_SET_HINT);
-    }
-    Some(config)
+    Some(JwtConfig { keys: keys?, issuer, audience, allow, rate_limit })
 }
 
 fn verification_keys(table: &mut Table<'_>) -> Option<JwtKeys> {
@@ -53,11 +49,12 @@ fn verification_keys(table: &mut Table<'_>) -> Option<JwtKeys> {
     }
 }
 
-fn read_key_set(entry: Entry<'_>) -> Option<String> {
+fn read_key_set(entry: Entry<'_>) -> Option<KeySet> {
     let document = entry.document();
     entry.parsed(KEY_SET_HINT, |path| {
         let text = document.read_file(&document.resolve(path)).map_err(|error| error.to_string())?;
-        refuse_private(&text).map(|()| text).map_err(str::to_owned)
+        refuse_private(&text)?;
+        KeySet::parse(&text)
     })
 }
 

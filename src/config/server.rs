@@ -8,7 +8,7 @@ use std::{
 use ipnet::IpNet;
 use secrecy::{ExposeSecret, SecretString};
 
-use crate::request::seal::Sealer;
+use crate::seal::Sealer;
 
 use super::{
     checked::{Listener, Server, ServerLimits},

@@ -10,7 +10,6 @@ pub mod exchange;
 pub mod framing;
 pub mod id;
 pub mod rate_limit;
-pub mod seal;
 
 use std::net::IpAddr;
 

@@ -40,8 +40,8 @@ use crate::{
         Context,
         authenticate::Identity,
         rate_limit::{RateLimits, Standing},
-        seal::Sealer,
     },
+    seal::Sealer,
 };
 
 pub use complete_token::{CompleteToken, Place};

@@ -11,7 +11,7 @@ use wharf_wire::{
 use crate::{
     config::checked::{Accept, Action},
     error::{Code, Error},
-    request::seal::Purpose,
+    seal::Purpose,
 };
 
 use super::{

@@ -5,11 +5,7 @@
 
 use std::sync::Arc;
 
-use jsonwebtoken::{
-    Algorithm, DecodingKey, Header, Validation, crypto, decode, decode_header,
-    errors::ErrorKind,
-    jwk::{AlgorithmParameters, EllipticCurve, Jwk, JwkSet, KeyAlgorithm, PublicKeyUse},
-};
+use jsonwebtoken::{Algorithm, DecodingKey, Header, Validation, decode, decode_header, errors::ErrorKind};
 use secrecy::ExposeSecret;
 use serde::Deserialize;
 use wharf_wire::date::Timestamp;
@@ -17,6 +13,7 @@ use wharf_wire::date::Timestamp;
 use crate::{
     config::checked::{Grant, JwtConfig, JwtKeys},
     error::{Code, Error},
+    key_set::PublicKey,
 };
 
 use super::{Identity, credentials::refuse};
@@ -25,8 +22,6 @@ use super::{Identity, credentials::refuse};
 const LEEWAY_SECONDS: f64 = 60.0;
 /// Bytes of a user's id; it is logged and counted by.
 const SUBJECT_BYTES_MAX: usize = 255;
-/// Bytes of the smallest RSA modulus that is still safe (2,048 bits).
-const RSA_MODULUS_BYTES_MIN: usize = 256;
 
 /// Verifies tokens.
 pub(super) struct Verifier {
@@ -56,16 +51,21 @@ pub(super) fn looks_like_one(token: &[u8]) -> bool {
 }
 
 impl Verifier {
-    /// From the configuration; the error says what is wrong with it.
-    pub(super) fn new(config: &JwtConfig) -> Result<Self, String> {
+    /// From the configuration.
+    pub(super) fn new(config: &JwtConfig) -> Self {
         let keys = match &config.keys {
             JwtKeys::Secret(secret) => {
                 let key = DecodingKey::from_secret(secret.expose_secret().as_bytes());
                 vec![Key::new(None, Algorithm::HS256, key, config)]
             }
-            JwtKeys::Jwks(text) => keys_of_set(text, config)?,
+            JwtKeys::Jwks(set) => {
+                let key = |public: &PublicKey| {
+                    Key::new(public.id.clone(), public.algorithm, public.key.clone(), config)
+                };
+                set.keys().iter().map(key).collect()
+            }
         };
-        Ok(Self { keys, allow: config.allow.as_slice().into() })
+        Self { keys, allow: config.allow.as_slice().into() }
     }
 
     /// Verifies `token` as it stands at `received`.
@@ -127,53 +127,6 @@ impl Key {
         validation.aud = config.audience.clone().map(|audience| [audience].into());
         Self { id, algorithm, verifies: key, validation }
     }
-}
-
-/// The keys of a set that can verify a token. Keys for other uses are left out, as providers mix them in one set.
-fn keys_of_set(text: &str, config: &JwtConfig) -> Result<Vec<Key>, String> {
-    let set: JwkSet = serde_json::from_str(text)
-        .map_err(|error| format!("is no JSON Web Key Set (`{{\"keys\": […]}}`, RFC 7517): {error}"))?;
-    let mut keys = Vec::new();
-    for jwk in &set.keys {
-        let Some(algorithm) = algorithm_of(jwk) else { continue };
-        let name = jwk.common.key_id.as_deref().unwrap_or("without a kid");
-        let is_broken = |error| format!("holds a broken key ({name}): {error}");
-        let key = DecodingKey::from_jwk(jwk).map_err(is_broken)?;
-        // Nothing verifies with an empty signature, but a point that is not on its curve is told apart.
-        crypto::verify("", b"", &key, algorithm).map_err(is_broken)?;
-        keys.push(Key::new(jwk.common.key_id.clone(), algorithm, key, config));
-    }
-    if keys.is_empty() {
-        return Err("holds no key that verifies RS256 (at least 2,048 bits), ES256 or EdDSA".to_owned());
-    }
-    Ok(keys)
-}
-
-/// The one algorithm that a key verifies with, if it is one of ours and the key is meant for that.
-fn algorithm_of(jwk: &Jwk) -> Option<Algorithm> {
-    let (algorithm, name) = match &jwk.algorithm {
-        AlgorithmParameters::RSA(rsa) if is_long_enough(&rsa.n) => (Algorithm::RS256, KeyAlgorithm::RS256),
-        AlgorithmParameters::EllipticCurve(ec) if ec.curve == EllipticCurve::P256 => {
-            (Algorithm::ES256, KeyAlgorithm::ES256)
-        }
-        AlgorithmParameters::OctetKeyPair(pair) if pair.curve == EllipticCurve::Ed25519 => {
-            (Algorithm::EdDSA, KeyAlgorithm::EdDSA)
-        }
-        AlgorithmParameters::RSA(_)
-        | AlgorithmParameters::EllipticCurve(_)
-        | AlgorithmParameters::OctetKeyPair(_)
-        | AlgorithmParameters::OctetKey(_)
-        | AlgorithmParameters::Other(_)
-        | _ => return None,
-    };
-    let is_for_signatures = matches!(jwk.common.public_key_use, None | Some(PublicKeyUse::Signature));
-    let is_for_algorithm = jwk.common.key_algorithm.is_none_or(|own| own == name);
-    (is_for_signatures && is_for_algorithm).then_some(algorithm)
-}
-
-/// `modulus` is base64url without padding: four characters hold three bytes.
-fn is_long_enough(modulus: &str) -> bool {
-    modulus.trim_end_matches('=').len() * 3 / 4 >= RSA_MODULUS_BYTES_MIN
 }
 
 fn check_times(claims: &Claims, received: Timestamp) -> Result<(), Error> {

@@ -4,7 +4,7 @@ use serde_json::{Value, json};
 use wharf_wire::date::Timestamp;
 
 use super::{CONFIG, FILE, NOW, api, own, parameter};
-use crate::{error::Code, request::seal::Purpose};
+use crate::{error::Code, seal::Purpose};
 
 #[test]
 fn a_configured_bucket_signs_below_its_prefix() {

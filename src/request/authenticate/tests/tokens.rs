@@ -7,7 +7,10 @@ use rcgen::{KeyPair, PKCS_ECDSA_P256_SHA256, PKCS_ED25519};
 use serde_json::{Value, json};
 
 use super::*;
-use crate::config::checked::{Action, GrantBucket, JwtKeys};
+use crate::{
+    config::checked::{Action, GrantBucket, JwtKeys},
+    key_set::KeySet,
+};
 
 const HMAC_SECRET: &str = "an app's secret that has 32 bytes and more";
 const SECOND: u64 = NOW / 1000;
@@ -79,7 +82,7 @@ fn named(algorithm: Algorithm, kid: Option<&str>) -> Header {
 }
 
 fn with_set(set: &Value) -> JwtConfig {
-    config(JwtKeys::Jwks(set.to_string()))
+    config(JwtKeys::Jwks(KeySet::parse(&set.to_string()).unwrap()))
 }
 
 #[test]
@@ -243,8 +246,7 @@ fn with_tokens_alone_configured_a_machine_needs_one() {
 
 #[test]
 fn a_set_is_checked_when_it_is_read() {
-    let problem =
-        |text: &str| super::authenticator(&[], Some(&config(JwtKeys::Jwks(text.into())))).unwrap_err();
+    let problem = |text: &str| KeySet::parse(text).unwrap_err();
     assert!(problem("{}").contains("JSON Web Key Set"));
     assert!(problem("{\"keys\":[]}").contains("no key"));
     // A symmetric key has no place in a public set, and neither has one for encryption or a short one.
@@ -253,7 +255,7 @@ fn a_set_is_checked_when_it_is_read() {
     let short = Jwk::from_encoding_key(&rsa(include_str!("rsa_1024.der.base64")), Algorithm::RS256).unwrap();
     assert!(problem(&json!({ "keys": [short] }).to_string()).contains("2,048"));
     let (_, mut set) = Pairs::new();
-    assert!(super::authenticator(&[], Some(&with_set(&set))).is_ok());
+    assert!(KeySet::parse(&set.to_string()).is_ok());
     let [_, ec, ed] = set["keys"].as_array_mut().unwrap().as_mut_slice() else { panic!() };
     ec["x"] = ec["y"].clone();
     ed["use"] = "enc".into();
