@@ -97,12 +97,12 @@ impl Gateway {
     }
 
     /// Where the API listens.
-    pub fn api_addr(&self) -> SocketAddr {
+    pub fn api_address(&self) -> SocketAddr {
         self.api_address
     }
 
     /// Where health and metrics are.
-    pub fn admin_addr(&self) -> SocketAddr {
+    pub fn admin_address(&self) -> SocketAddr {
         self.admin_address
     }
 

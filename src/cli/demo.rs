@@ -134,7 +134,7 @@ impl Demo {
         telemetry::init(&config.log)?;
         let gateway = Gateway::start(config, Clock::System).await?;
 
-        let api = Api { endpoint: format!("http://{}", gateway.api_addr()), key: api_key };
+        let api = Api { endpoint: format!("http://{}", gateway.api_address()), key: api_key };
         let commands = commands(&api, &sample);
         let settings = PageSettings {
             api_endpoint: api.endpoint,

@@ -64,12 +64,12 @@ impl TestGateway {
 
     /// Where the upload API listens.
     pub(crate) fn api(&self) -> SocketAddr {
-        self.gateway.api_addr()
+        self.gateway.api_address()
     }
 
     /// Where health and metrics are.
     pub(crate) fn admin(&self) -> SocketAddr {
-        self.gateway.admin_addr()
+        self.gateway.admin_address()
     }
 }
 
