@@ -6,14 +6,23 @@
 //! caller's names into it while it streams.
 
 mod read;
+mod request;
 pub mod rewrite;
 mod tree;
 mod write;
 
 use thiserror::Error;
 
-pub use read::{CorsRule, S3Error, read_bucket_names, read_cors, read_error, read_upload_id};
-pub use write::write_complete_multipart;
+pub use read::{
+    CorsRule, DeleteError, DeleteResult, Deleted, ObjectResult, S3Error, read_bucket_names, read_completed,
+    read_copied, read_copied_part, read_cors, read_delete_result, read_error, read_upload_id,
+};
+pub use request::{DELETE_BYTES_MAX, Delete, ObjectToDelete, check, check_complete_multipart, read_delete};
+pub use write::{
+    ErrorDocument, ObjectNames, write_buckets, write_complete_multipart, write_completed, write_copied,
+    write_copied_part, write_delete, write_delete_result, write_error, write_initiated, write_location,
+    write_post_response,
+};
 
 /// Above any answer that Wharf asks for: 10,000 buckets take about 2 MB. A larger document would be held in memory.
 pub const DOCUMENT_BYTES_MAX: usize = 4 * 1024 * 1024;
@@ -35,11 +44,14 @@ pub enum XmlError {
     /// Too many elements altogether.
     #[error("more than {ELEMENTS_MAX} XML elements")]
     TooManyElements,
+    /// More of something than S3 allows.
+    #[error("an XML document with too many {0} elements")]
+    TooMany(&'static str),
     /// A document type could define entities that grow without bound or read files.
     #[error("an XML document type, which S3 never sends")]
     Doctype,
-    /// An attribute other than a namespace.
-    #[error("an XML attribute other than xmlns")]
+    /// An attribute other than a namespace, or a type where there is one.
+    #[error("an XML attribute other than xmlns and xsi:type")]
     Attribute,
     /// An entity that XML itself does not define.
     #[error("an XML entity other than amp, lt, gt, apos, quot and character references")]

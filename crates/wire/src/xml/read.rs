@@ -1,4 +1,4 @@
-//! The documents that Wharf looks into.
+//! What providers answer, as far as Wharf looks into it.
 
 use super::{
     XmlError,
@@ -70,6 +70,96 @@ pub fn read_upload_id(document: &[u8]) -> Result<String, XmlError> {
         .take_text("UploadId")
         .filter(|id| !id.is_empty())
         .ok_or(XmlError::Missing("UploadId"))
+}
+
+/// What an answer says of an object or a part that was copied or completed.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct ObjectResult {
+    /// Its `ETag`, with its quotes.
+    pub etag: String,
+    /// When it was made, if the answer says so.
+    pub last_modified: Option<String>,
+    /// `ChecksumCRC32` and its like, by element, and `ChecksumType`.
+    pub checksums: Vec<(String, String)>,
+}
+
+/// Reads a `CopyObjectResult`.
+pub fn read_copied(document: &[u8]) -> Result<ObjectResult, XmlError> {
+    object_result(parse(document, "CopyObjectResult")?)
+}
+
+/// Reads a `CopyPartResult`.
+pub fn read_copied_part(document: &[u8]) -> Result<ObjectResult, XmlError> {
+    object_result(parse(document, "CopyPartResult")?)
+}
+
+/// Reads a `CompleteMultipartUploadResult`.
+pub fn read_completed(document: &[u8]) -> Result<ObjectResult, XmlError> {
+    object_result(parse(document, "CompleteMultipartUploadResult")?)
+}
+
+fn object_result(mut root: Element) -> Result<ObjectResult, XmlError> {
+    let etag = root.take_text("ETag").filter(|etag| !etag.is_empty()).ok_or(XmlError::Missing("ETag"))?;
+    let last_modified = root.take_text("LastModified");
+    Ok(ObjectResult { etag, last_modified, checksums: root.into_texts("Checksum").collect() })
+}
+
+/// A `DeleteResult`: what became of each object of a `Delete`.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct DeleteResult {
+    /// Deleted, or not there in the first place. A quiet answer names none.
+    pub deleted: Vec<Deleted>,
+    /// Not deleted.
+    pub errors: Vec<DeleteError>,
+}
+
+/// An object that was deleted.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Deleted {
+    /// Its key.
+    pub key: String,
+    /// The version that was deleted, if one was named.
+    pub version_id: Option<String>,
+    /// Whether a delete marker was made, or was what was deleted.
+    pub delete_marker: bool,
+    /// That marker's version.
+    pub delete_marker_version_id: Option<String>,
+}
+
+/// An object that was not deleted, and why.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct DeleteError {
+    /// Its key.
+    pub key: String,
+    /// The version that should have been deleted, if one was named.
+    pub version_id: Option<String>,
+    /// S3's code, `AccessDenied`.
+    pub code: String,
+    /// The provider's words.
+    pub message: String,
+}
+
+/// Reads a `DeleteResult`.
+pub fn read_delete_result(document: &[u8]) -> Result<DeleteResult, XmlError> {
+    let mut result = DeleteResult::default();
+    for mut child in parse(document, "DeleteResult")?.children {
+        match child.name.as_str() {
+            "Deleted" => result.deleted.push(Deleted {
+                key: child.take_text("Key").ok_or(XmlError::Missing("Key"))?,
+                version_id: child.take_text("VersionId"),
+                delete_marker: child.take_text("DeleteMarker").is_some_and(|text| text.trim() == "true"),
+                delete_marker_version_id: child.take_text("DeleteMarkerVersionId"),
+            }),
+            "Error" => result.errors.push(DeleteError {
+                key: child.take_text("Key").ok_or(XmlError::Missing("Key"))?,
+                version_id: child.take_text("VersionId"),
+                code: child.take_text("Code").ok_or(XmlError::Missing("Code"))?,
+                message: child.take_text("Message").unwrap_or_default(),
+            }),
+            _ => {}
+        }
+    }
+    Ok(result)
 }
 
 #[cfg(test)]
@@ -176,6 +266,25 @@ mod tests {
         assert_eq!(read_error(b"<Error><Code>\xff</Code></Error>"), Err(XmlError::Malformed));
     }
 
+    #[test]
+    fn reads_what_became_of_an_object() {
+        let fields = "<LastModified>2009-10-28T22:32:00.000Z</LastModified><ETag>&quot;9b2c&quot;</ETag>\
+            <ChecksumCRC32>AAAAAA==</ChecksumCRC32><ChecksumType>FULL_OBJECT</ChecksumType>";
+        let checksums = [("ChecksumCRC32", "AAAAAA=="), ("ChecksumType", "FULL_OBJECT")];
+        let expected = ObjectResult {
+            etag: String::from("\"9b2c\""),
+            last_modified: Some(String::from("2009-10-28T22:32:00.000Z")),
+            checksums: checksums.map(|(name, value)| (name.to_owned(), value.to_owned())).to_vec(),
+        };
+        let document = |root: &str| ["  <", root, ">", fields, "</", root, ">"].concat();
+        assert_eq!(read_copied(document("CopyObjectResult").as_bytes()), Ok(expected.clone()));
+        assert_eq!(read_copied_part(document("CopyPartResult").as_bytes()), Ok(expected.clone()));
+        assert_eq!(read_completed(document("CompleteMultipartUploadResult").as_bytes()), Ok(expected));
+        // A 200 may carry an error.
+        assert_eq!(read_copied(document("Error").as_bytes()), Err(XmlError::Root("CopyObjectResult")));
+        assert_eq!(read_copied(b"<CopyObjectResult/>"), Err(XmlError::Missing("ETag")));
+    }
+
     proptest! {
         #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::default() })]
 
@@ -192,6 +301,8 @@ mod tests {
                 let _ = read_bucket_names(document);
                 let _ = read_cors(document);
                 let _ = read_upload_id(document);
+                let _ = read_delete_result(document);
+                let _ = read_copied(document);
             }
         }
     }

@@ -11,9 +11,9 @@ use super::{DEPTH_MAX, DOCUMENT_BYTES_MAX, ELEMENTS_MAX, XmlError};
 /// An element without its attributes and namespace, with all of its text run together.
 #[derive(Default)]
 pub(super) struct Element {
-    name: String,
+    pub(super) name: String,
     text: String,
-    children: Vec<Element>,
+    pub(super) children: Vec<Element>,
 }
 
 impl Element {
@@ -25,13 +25,37 @@ impl Element {
         self.children.iter_mut().find(|child| child.name == name).map(|child| std::mem::take(&mut child.text))
     }
 
+    /// The names and texts of the children whose names start with `start`.
+    pub(super) fn into_texts(self, start: &str) -> impl Iterator<Item = (String, String)> {
+        let children = self.children.into_iter().filter(move |child| child.name.starts_with(start));
+        children.map(|child| (child.name, child.text))
+    }
+
     pub(super) fn texts(&self, name: &str) -> Vec<String> {
         self.children.iter().filter(|child| child.name == name).map(|child| child.text.clone()).collect()
     }
 }
 
+/// Which attributes are let through. They are not kept.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Attributes {
+    /// `xmlns`
+    Namespace,
+    /// And `xsi:type`, which the grantees of an ACL have.
+    NamespaceAndType,
+}
+
 /// Reads a whole document, whose root must be called `root`.
 pub(super) fn parse(document: &[u8], root: &'static str) -> Result<Element, XmlError> {
+    parse_with(document, root, Attributes::Namespace)
+}
+
+/// [`parse`] with a choice of attributes.
+pub(super) fn parse_with(
+    document: &[u8],
+    root: &'static str,
+    attributes: Attributes,
+) -> Result<Element, XmlError> {
     if document.len() > DOCUMENT_BYTES_MAX {
         return Err(XmlError::TooLarge);
     }
@@ -41,7 +65,10 @@ pub(super) fn parse(document: &[u8], root: &'static str) -> Result<Element, XmlE
     let mut tree = Tree::default();
     loop {
         match reader.read_event().map_err(|_| XmlError::Malformed)? {
-            Event::Start(start) => tree.open(&start)?,
+            Event::Start(start) => {
+                check_attributes(&start, attributes)?;
+                tree.open(&start)?;
+            }
             Event::End(_) => tree.close()?,
             Event::Text(text) => tree.text(&text.decode().map_err(|_| XmlError::Malformed)?)?,
             Event::CData(data) => tree.text(&data.decode().map_err(|_| XmlError::Malformed)?)?,
@@ -75,7 +102,6 @@ impl Tree {
         if self.elements > ELEMENTS_MAX {
             return Err(XmlError::TooManyElements);
         }
-        check_attributes(start)?;
         let name =
             str::from_utf8(start.local_name().into_inner()).map_err(|_| XmlError::Malformed)?.to_owned();
         self.open.push(Element { name, ..Element::default() });
@@ -108,10 +134,11 @@ impl Tree {
 }
 
 /// The check for duplicates is off: it compares each attribute with all others, and these are not used.
-fn check_attributes(start: &BytesStart<'_>) -> Result<(), XmlError> {
+fn check_attributes(start: &BytesStart<'_>, allowed: Attributes) -> Result<(), XmlError> {
     for attribute in start.attributes().with_checks(false) {
-        let name = attribute.map_err(|_| XmlError::Malformed)?.key.into_inner();
-        if name != b"xmlns" && !name.starts_with(b"xmlns:") {
+        let name = attribute.map_err(|_| XmlError::Malformed)?.key;
+        let is_type = allowed == Attributes::NamespaceAndType && name.local_name().into_inner() == b"type";
+        if name.as_namespace_binding().is_none() && !is_type {
             return Err(XmlError::Attribute);
         }
     }
