@@ -4,6 +4,7 @@
 //! ([`names`]); one percent-encoder ([`encode`]) makes both what is signed and what is sent; URLs are
 //! assembled from parts ([`endpoint`], [`sigv4::presign`]) and never normalised.
 
+pub mod checksum;
 pub mod date;
 pub mod encode;
 pub mod endpoint;
