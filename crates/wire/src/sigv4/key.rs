@@ -93,11 +93,16 @@ impl SigningKey {
 
     /// Signs a canonical request, given by its SHA-256, at `date`, which must lie on the scope's day.
     pub fn sign(&self, date: &AmzDate, canonical_request: &HexDigest) -> Signature {
+        self.sign_lines(ALGORITHM, date, &[canonical_request.as_str()])
+    }
+
+    /// Signs the string of `algorithm`, `date`, the scope and `lines`, each on a line of its own.
+    pub(super) fn sign_lines(&self, algorithm: &str, date: &AmzDate, lines: &[&str]) -> Signature {
         let mut mac = self.keyed.clone();
-        for part in
-            [ALGORITHM, "\n", date.as_str(), "\n", self.scope.as_str(), "\n", canonical_request.as_str()]
-        {
-            mac.update(part.as_bytes());
+        mac.update(algorithm.as_bytes());
+        for line in [date.as_str(), self.scope.as_str()].iter().chain(lines) {
+            mac.update(b"\n");
+            mac.update(line.as_bytes());
         }
         Signature::new(&mac.finalize().into_bytes().into())
     }

@@ -12,6 +12,7 @@
 //! <https://docs.aws.amazon.com/AmazonS3/latest/API/sig-v4-header-based-auth.html>
 
 pub mod canonical;
+mod chunk;
 mod credential;
 mod digest;
 mod header;
@@ -21,6 +22,7 @@ mod signature;
 #[cfg(test)]
 mod suite;
 
+pub use chunk::ChunkSigner;
 pub use credential::{AccessKeyId, Credentials};
 pub use digest::{HexDigest, payload_sha256};
 pub use header::{HeaderSigning, SignError, SignedHeaders, sign_headers};
