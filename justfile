@@ -59,6 +59,6 @@ demo *arguments:
 regenerate:
     scripts/generate_s3_data.py
 
-# Fuzz one target for a while: endpoint, xml or canonical
+# Fuzz one target for a while: endpoint, xml, canonical or chunked
 fuzz target seconds="60":
     cargo +nightly fuzz run --fuzz-dir fuzz {{target}} -- -max_total_time={{seconds}}

@@ -5,6 +5,7 @@
 //! assembled from parts ([`endpoint`], [`sigv4::presign`]) and never normalised.
 
 pub mod checksum;
+pub mod chunked;
 pub mod date;
 pub mod encode;
 pub mod endpoint;

@@ -8,3 +8,5 @@ mod against_aws;
 mod documentation;
 #[cfg(test)]
 mod hostile;
+#[cfg(test)]
+mod streaming;
