@@ -1,5 +1,5 @@
 //! What one presigned URL costs, beside aws-sigv4 and rusty-s3 in the same run, and beside the hashing that any
-//! signer must do. `cargo bench --bench sign`
+//! signer must do; what signed headers cost, and what verifying either does. `cargo bench --bench sign`
 //!
 //! Wharf signs with a warm key, as its cache hands it out; aws-sigv4 and rusty-s3 derive theirs in every call, which
 //! is how their interfaces work. `derive_key` says what that part is. rusty-s3 reads the clock, too.
@@ -16,7 +16,7 @@ use aws_sigv4::{
 use aws_smithy_runtime_api::client::identity::Identity;
 use divan::{Bencher, black_box};
 use hmac::{Hmac, KeyInit, Mac};
-use http::Method;
+use http::{HeaderMap, Method};
 use rusty_s3::{Bucket, S3Action, UrlStyle};
 use secrecy::ExposeSecret;
 use sha2::{Digest, Sha256};
@@ -25,7 +25,7 @@ use wharf_wire::{
     endpoint::Scheme,
     names::Region,
     sigv4::{
-        AccessKeyId, Credentials, HeaderSigning, Scope, SigningKey, UNSIGNED_PAYLOAD,
+        AccessKeyId, Credentials, HeaderSigning, PayloadMode, Scope, SigningKey,
         presign::{PresignInput, presign},
         sign_headers,
     },
@@ -112,21 +112,107 @@ fn derive_key(bencher: Bencher<'_, '_>) {
     bencher.bench(|| SigningKey::derive(black_box(&credentials), scope()));
 }
 
-/// Header signing through aws-sigv4, for the requests that the gateway sends itself.
-#[divan::bench]
-fn sign_request_headers(bencher: Bencher<'_, '_>) {
-    let (credentials, region) = (credentials(false), region());
-    let input = HeaderSigning {
-        method: &Method::HEAD,
-        authority: AUTHORITY,
-        encoded_path: "/uploads/key",
-        encoded_query: "",
-        headers: &[],
-        payload_sha256: UNSIGNED_PAYLOAD,
-        region: &region,
-        now: NOW,
+/// The headers of a GET that the gateway passes on, beside aws-sigv4, which derives its key in every call.
+mod headers_of_a_get {
+    use super::{
+        AUTHORITY, Bencher, HeaderMap, HeaderSigning, Method, NOW, PayloadMode, SigningKey, aws_sign_headers,
+        black_box, credentials, identity, scope, sign_headers,
     };
-    bencher.bench(|| sign_headers(black_box(&input), &credentials));
+
+    const PATH: &str = "/uploads/upl01JD8ZK3M4N5P6Q7R8S9T0V1W2_summer%20holiday-007.jpg";
+
+    fn headers() -> HeaderMap {
+        [("host", AUTHORITY), ("range", "bytes=0-4095")]
+            .into_iter()
+            .map(|(name, value)| (name.parse().expect("a name"), value.parse().expect("a value")))
+            .collect()
+    }
+
+    #[divan::bench]
+    fn wharf(bencher: Bencher<'_, '_>) {
+        let credentials = credentials(false);
+        let key = SigningKey::derive(&credentials, scope());
+        let input = HeaderSigning {
+            method: &Method::GET,
+            encoded_path: PATH,
+            encoded_query: "",
+            payload: PayloadMode::Unsigned,
+            now: NOW,
+        };
+        bencher
+            .with_inputs(headers)
+            .bench_refs(|headers| sign_headers(black_box(&input), headers, &credentials, &key));
+    }
+
+    #[divan::bench]
+    fn aws_sigv4(bencher: Bencher<'_, '_>) {
+        let identity = identity(&credentials(false));
+        bencher
+            .with_inputs(headers)
+            .bench_refs(|headers| aws_sign_headers(black_box(PATH), headers, &identity));
+    }
+}
+
+/// What a received request costs to verify: one that is signed in its headers, and a presigned one.
+mod verify {
+    use wharf_wire::sigv4::verify::{AuthError, Presented, Received, Verified};
+
+    use super::{
+        Bencher, EXPIRES_SECONDS, HeaderMap, HeaderSigning, Method, NOW, PayloadMode, PresignInput, Scheme,
+        SigningKey, black_box, credentials, presign, scope, sign_headers,
+    };
+
+    const AUTHORITY: &str = "s3.wharf.example";
+    const PATH: &str = "/photos/uploads/summer%20holiday-007.jpg";
+
+    fn verify(request: Received<'_>, key: &SigningKey) -> Result<Option<Verified>, AuthError> {
+        match Presented::parse(request)? {
+            Presented::Anonymous => Ok(None),
+            Presented::Claim(claim) => claim.verify(key).map(Some),
+        }
+    }
+
+    #[divan::bench]
+    fn headers(bencher: Bencher<'_, '_>) {
+        let credentials = credentials(false);
+        let key = SigningKey::derive(&credentials, scope());
+        let mut headers = HeaderMap::new();
+        headers.insert("host", AUTHORITY.parse().expect("a host"));
+        headers.insert("user-agent", "bench/1".parse().expect("a value"));
+        let input = HeaderSigning {
+            method: &Method::GET,
+            encoded_path: PATH,
+            encoded_query: "",
+            payload: PayloadMode::Unsigned,
+            now: NOW,
+        };
+        sign_headers(&input, &mut headers, &credentials, &key).expect("the request can be signed");
+        let request =
+            Received { method: &Method::GET, authority: AUTHORITY, path: PATH, query: "", headers: &headers };
+        bencher.bench(|| verify(black_box(request), &key));
+    }
+
+    #[divan::bench]
+    fn query(bencher: Bencher<'_, '_>) {
+        let credentials = credentials(false);
+        let key = SigningKey::derive(&credentials, scope());
+        let input = PresignInput {
+            method: &Method::GET,
+            scheme: Scheme::Https,
+            authority: AUTHORITY,
+            path: "/photos/uploads/summer holiday-007.jpg",
+            query: &[],
+            headers: &[],
+            expires_seconds: EXPIRES_SECONDS,
+            now: NOW,
+        };
+        let url = presign(&input, &credentials, &key).expect("the request can be signed");
+        let (_, query) = url.expose().split_once('?').expect("a signature");
+        let headers = HeaderMap::new();
+        let request =
+            Received { method: &Method::GET, authority: AUTHORITY, path: PATH, query, headers: &headers };
+        bencher.bench(|| verify(black_box(request), &key));
+    }
 }
 
 /// One request, to be presigned by everybody.
@@ -252,22 +338,37 @@ fn identity(credentials: &Credentials) -> Identity {
 }
 
 fn aws_presign(url: &str, method: &str, identity: &Identity) -> SigningInstructions {
+    let mut settings = aws_settings(SignatureLocation::QueryParams);
+    settings.expires_in = Some(Duration::from_secs(u64::from(EXPIRES_SECONDS)));
+    let request = SignableRequest::new(method, url, std::iter::empty(), SignableBody::UnsignedPayload)
+        .expect("the URL is sound");
+    sign(request, &aws_parameters(identity, settings)).expect("the request can be signed").into_parts().0
+}
+
+fn aws_sign_headers(path: &str, headers: &HeaderMap, identity: &Identity) -> SigningInstructions {
+    let headers =
+        headers.iter().map(|(name, value)| (name.as_str(), value.to_str().expect("the value is ASCII")));
+    let request = SignableRequest::new("GET", path, headers, SignableBody::UnsignedPayload)
+        .expect("the target is sound");
+    let parameters = aws_parameters(identity, aws_settings(SignatureLocation::Headers));
+    sign(request, &parameters).expect("the request can be signed").into_parts().0
+}
+
+fn aws_settings(location: SignatureLocation) -> SigningSettings {
     let mut settings = SigningSettings::default();
     settings.percent_encoding_mode = PercentEncodingMode::Single;
     settings.uri_path_normalization_mode = UriPathNormalizationMode::Disabled;
     settings.payload_checksum_kind = PayloadChecksumKind::XAmzSha256;
-    settings.signature_location = SignatureLocation::QueryParams;
-    settings.expires_in = Some(Duration::from_secs(u64::from(EXPIRES_SECONDS)));
-    let parameters: SigningParams<'_> = signing_params::Builder::default()
+    settings.signature_location = location;
+    settings
+}
+
+fn aws_parameters(identity: &Identity, settings: SigningSettings) -> SigningParams<'_> {
+    let parameters = signing_params::Builder::default()
         .identity(identity)
         .region("eu-west-1")
         .name("s3")
         .time(NOW.into())
-        .settings(settings)
-        .build()
-        .expect("all parameters are given")
-        .into();
-    let request = SignableRequest::new(method, url, std::iter::empty(), SignableBody::UnsignedPayload)
-        .expect("the URL is sound");
-    sign(request, &parameters).expect("the request can be signed").into_parts().0
+        .settings(settings);
+    parameters.build().expect("all parameters are given").into()
 }

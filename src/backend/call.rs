@@ -1,14 +1,14 @@
 //! One request to a provider's S3 API: from what is wanted to what is signed and sent.
 
 use bytes::Bytes;
-use http::{Method, Request, header};
+use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, header};
 use thiserror::Error;
 use wharf_provider::{Account, Location, Unsupported};
 use wharf_wire::{
     date::Timestamp,
     encode,
     names::{BucketName, ObjectKey},
-    sigv4::{HeaderSigning, SignError, payload_sha256, sign_headers},
+    sigv4::{HeaderSigning, PayloadMode, SignError, SigningKey, payload_sha256, sign_headers},
 };
 
 use super::upstream::SendBody;
@@ -50,29 +50,30 @@ impl Call<'_> {
         let location = account.location(self.bucket, self.key)?;
         let (mut encoded_path, encoded_query) = (String::new(), self.encoded_query());
         encode::path(&location.path, &mut encoded_path);
-        let payload_sha256 = payload_sha256(&self.body);
-        let signing = HeaderSigning {
-            method: &self.method,
-            authority: &location.authority,
-            encoded_path: &encoded_path,
-            encoded_query: &encoded_query,
-            headers: self.headers,
-            payload_sha256: payload_sha256.as_str(),
-            region: account.region(),
-            now,
-        };
-        let signed = sign_headers(&signing, account.credentials())?;
         let mut request = Request::builder()
             .method(self.method.clone())
             .uri(target(&location, &encoded_query))
-            .header(header::HOST, &location.authority);
+            .body(self.body.clone().into())?;
+        *request.headers_mut() = self.headers(&location)?;
+        let signing = HeaderSigning {
+            method: &self.method,
+            encoded_path: &encoded_path,
+            encoded_query: &encoded_query,
+            payload: PayloadMode::Sha256(payload_sha256(&self.body)),
+            now,
+        };
+        let key = SigningKey::derive(account.credentials(), account.scope(now));
+        sign_headers(&signing, request.headers_mut(), account.credentials(), &key)?;
+        Ok(request)
+    }
+
+    fn headers(&self, location: &Location) -> Result<HeaderMap, http::Error> {
+        let mut headers = HeaderMap::with_capacity(self.headers.len() + 5);
+        headers.insert(header::HOST, HeaderValue::from_str(&location.authority)?);
         for (name, value) in self.headers {
-            request = request.header(*name, *value);
+            headers.append(HeaderName::try_from(*name)?, HeaderValue::from_str(value)?);
         }
-        for (name, value) in signed {
-            request = request.header(name, value);
-        }
-        Ok(request.body(self.body.into())?)
+        Ok(headers)
     }
 
     fn encoded_query(&self) -> String {

@@ -2,7 +2,14 @@
 
 use std::time::{Duration, SystemTime};
 
-use time::OffsetDateTime;
+use time::{
+    OffsetDateTime, PrimitiveDateTime, format_description::StaticFormatDescription,
+    macros::format_description,
+};
+
+const AMZ_DATE: StaticFormatDescription = format_description!("[year][month][day]T[hour][minute][second]Z");
+const HTTP_DATE: StaticFormatDescription =
+    format_description!("[weekday repr:short], [day] [month repr:short] [year] [hour]:[minute]:[second] GMT");
 
 /// 9999-12-31T23:59:59.999Z: later years have five digits, which no date format of S3 can hold.
 const LAST_MILLIS: u64 = 253_402_300_799_999;
@@ -15,6 +22,17 @@ impl Timestamp {
     /// From milliseconds since the Unix epoch. Times after the year 9999 are held at its end.
     pub const fn from_unix_millis(millis: u64) -> Self {
         Self(if millis > LAST_MILLIS { LAST_MILLIS } else { millis })
+    }
+
+    /// From the form that HTTP prefers, `Fri, 24 May 2013 00:00:00 GMT`.
+    pub fn from_http_date(text: &str) -> Option<Self> {
+        Self::parse(text, HTTP_DATE)
+    }
+
+    fn parse(text: &str, format: StaticFormatDescription) -> Option<Self> {
+        let utc = PrimitiveDateTime::parse(text, format).ok()?.assume_utc();
+        let seconds = u64::try_from(utc.unix_timestamp()).ok()?;
+        Some(Self::from_unix_millis(seconds.saturating_mul(1000)))
     }
 
     /// Milliseconds since the Unix epoch.
@@ -84,6 +102,13 @@ pub struct AmzDate {
 impl AmzDate {
     const DAY_BYTES: usize = 8;
 
+    /// A date as [`Self::as_str`] writes it, from the year 1970 on.
+    pub fn parse(text: &str) -> Option<Self> {
+        let date = Timestamp::parse(text, AMZ_DATE)?.amz_date();
+        // Whatever else the parser may take for such a date is not signed as one.
+        (date.as_str() == text).then_some(date)
+    }
+
     /// `20130524T000000Z`
     pub fn as_str(&self) -> &str {
         str::from_utf8(&self.text).unwrap_or_default()
@@ -136,5 +161,43 @@ mod tests {
     fn an_amz_date_keeps_whole_seconds() {
         let date = Timestamp::from_unix_millis(1_369_353_600_999).amz_date();
         assert_eq!(date.timestamp().unix_millis(), 1_369_353_600_000);
+    }
+
+    #[test]
+    fn only_its_own_form_is_an_amz_date() {
+        for text in ["20130524T000000Z", "19700101T000000Z", "20000229T123456Z", "99991231T235959Z"] {
+            assert_eq!(AmzDate::parse(text).unwrap().as_str(), text);
+        }
+        for text in [
+            "",
+            "20130524T000000",
+            "20130524T000000z",
+            "20130524t000000Z",
+            "20130524T000000Z ",
+            "+20130524T00000Z",
+            "2013-05-24T00:00:00Z",
+            "20130532T000000Z",
+            "20130229T000000Z",
+            "20130524T240000Z",
+            "20130524T000060Z",
+            "19691231T235959Z",
+            "00000101T000000Z",
+        ] {
+            assert_eq!(AmzDate::parse(text), None, "{text}");
+        }
+    }
+
+    #[test]
+    fn reads_the_date_of_http() {
+        let read = |text| Timestamp::from_http_date(text).map(Timestamp::unix_millis);
+        assert_eq!(read("Fri, 24 May 2013 00:00:00 GMT"), Some(1_369_353_600_000));
+        for text in [
+            "",
+            "Fri, 24 May 2013 00:00:00",
+            "Fri, 24 May 2013 00:00:00 +0100",
+            "Wed, 31 Dec 1969 23:59:59 GMT",
+        ] {
+            assert_eq!(read(text), None, "{text}");
+        }
     }
 }

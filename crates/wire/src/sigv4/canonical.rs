@@ -9,7 +9,7 @@ use sha2::{Digest, Sha256};
 
 use crate::encode;
 
-use super::HexDigest;
+use super::{HexDigest, presign::name};
 
 /// A header's lower-case name and its value, which may hold any byte from 0x80 up.
 pub type Header<'a> = (&'a str, &'a [u8]);
@@ -107,6 +107,13 @@ fn write_value(value: &[u8], put: &mut impl FnMut(&[u8])) {
     separated(b" ", words, put, |word, put| put(word));
 }
 
+/// Whether `name` is a header's, in lower case.
+pub(super) fn is_header_name(name: &str) -> bool {
+    let is_token =
+        |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || b"!#$%&'*+-.^_`|~".contains(&byte);
+    !name.is_empty() && name.bytes().all(is_token)
+}
+
 /// The canonical form of a path as it was received: decoded, and encoded again in the one way. Nothing is normalised.
 ///
 /// ```
@@ -127,8 +134,18 @@ pub fn path(received: &str) -> Cow<'_, str> {
 /// assert_eq!(canonical::query("uploads&prefix=a+b/%7e&a=2&a=1"), "a=1&a=2&prefix=a%20b%2F~&uploads=");
 /// ```
 pub fn query(received: &str) -> String {
+    sorted(received, |_| true)
+}
+
+/// [`query`] of a presigned request: its signature is no part of what it signs.
+pub(super) fn unsigned_query(received: &str) -> String {
+    sorted(received, |name| name != name::SIGNATURE)
+}
+
+fn sorted(received: &str, is_kept: impl Fn(&str) -> bool) -> String {
     let mut pairs: Vec<_> = encode::query_pairs(received)
         .map(|(name, value)| (encode::query_again(name), encode::query_again(value)))
+        .filter(|(name, _)| is_kept(name))
         .collect();
     pairs.sort_unstable();
     let mut out = String::with_capacity(received.len() + pairs.len());

@@ -18,6 +18,13 @@ impl HexDigest {
         Self(text)
     }
 
+    /// Reads sixty-four digits in lower case.
+    pub fn parse(text: &str) -> Option<Self> {
+        let is_digit = |byte: &u8| matches!(byte, b'0'..=b'9' | b'a'..=b'f');
+        let text: [u8; 64] = text.as_bytes().try_into().ok()?;
+        text.iter().all(is_digit).then_some(Self(text))
+    }
+
     /// Sixty-four digits.
     pub fn as_str(&self) -> &str {
         str::from_utf8(&self.0).unwrap_or_default()

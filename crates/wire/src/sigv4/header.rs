@@ -1,142 +1,132 @@
-//! Header signing, for the requests that Wharf itself sends. aws-sigv4 does the work: this is not the hot path.
+//! Header signing: what lets a provider know the requests that Wharf sends. Everything is signed that is sent.
 //!
-//! aws-sigv4's defaults are made for other services than S3: it would escape the path twice and normalise it.
-//! At the level TRACE it logs the headers that it signs, so a log filter must keep its target at a higher level.
+//! Each request that is passed on is signed again, so the key comes from a cache and nothing is copied to be hashed.
 
-use aws_sigv4::{
-    http_request::{
-        PayloadChecksumKind, PercentEncodingMode, SignableBody, SignableRequest, SigningError,
-        SigningSettings, UriPathNormalizationMode, sign,
-    },
-    sign::v4::signing_params,
-};
-use aws_smithy_runtime_api::client::identity::Identity;
 use http::{
-    HeaderName, HeaderValue, Method,
+    HeaderMap, HeaderName, HeaderValue, Method,
     header::{AUTHORIZATION, HOST, InvalidHeaderValue},
 };
-use secrecy::ExposeSecret;
+use secrecy::{ExposeSecret, SecretString};
 use thiserror::Error;
 
-use crate::{date::Timestamp, names::Region};
+use crate::date::{AmzDate, Timestamp};
 
-use super::Credentials;
+use super::{
+    ALGORITHM, Credentials, PayloadMode, SigningKey,
+    canonical::{self, CanonicalHeaders, CanonicalRequest, Header},
+};
 
-const SECURITY_TOKEN: &str = "x-amz-security-token";
-/// Five keys of S3's greatest length, all of it escaped. aws-sigv4 panics if a target that it has escaped once more is
-/// above 65,535 bytes, which this cannot become.
-const TARGET_BYTES_MAX: usize = 16 * 1024;
-/// Above what any store takes. aws-sigv4 panics above some 24,000.
-const HEADERS_MAX: usize = 256;
+const AMZ_DATE: HeaderName = HeaderName::from_static("x-amz-date");
+const CONTENT_SHA256: HeaderName = HeaderName::from_static("x-amz-content-sha256");
+const SECURITY_TOKEN: HeaderName = HeaderName::from_static("x-amz-security-token");
 
-/// What is to be signed. It has no `Debug`: a header may carry a customer's key.
-#[derive(Clone, Copy)]
+/// What is to be signed besides the headers.
+#[derive(Debug, Clone, Copy)]
 pub struct HeaderSigning<'a> {
     /// The request's method.
     pub method: &'a Method,
-    /// The `Host` header.
-    pub authority: &'a str,
     /// The path as it is sent, percent-encoded by [`crate::encode`].
     pub encoded_path: &'a str,
-    /// The query as it is sent, percent-encoded, without `?`.
+    /// The query as it is sent, percent-encoded, without `?`, in any order.
     pub encoded_query: &'a str,
-    /// Headers to sign besides `host`, lower-case names.
-    pub headers: &'a [(&'a str, &'a str)],
-    /// `x-amz-content-sha256`: a lower-case hex digest or `UNSIGNED-PAYLOAD`.
-    pub payload_sha256: &'a str,
-    /// The region that the provider signs with.
-    pub region: &'a Region,
-    /// The time of signing.
+    /// What is signed of the payload.
+    pub payload: PayloadMode,
+    /// The time of signing. Its day must be the key's.
     pub now: Timestamp,
 }
-
-/// Headers to add to the request: `authorization`, `x-amz-date`, `x-amz-content-sha256` and perhaps
-/// `x-amz-security-token`. The values that prove or grant something are marked sensitive.
-pub type SignedHeaders = Vec<(HeaderName, HeaderValue)>;
 
 /// Why a request cannot be signed. It could not be sent either.
 #[derive(Debug, Error)]
 #[non_exhaustive]
 pub enum SignError {
-    /// A path without a leading slash, or with what would end a path or a query, or too long a target.
-    #[error(
-        "a request's path starts with / and holds no ?; with its query it holds no # and is at most 16 KiB"
-    )]
+    /// A path without its leading slash, or a character that would end a path or a query, or one that no URI holds.
+    #[error("a request's path starts with /, and its target is percent-encoded")]
     Target,
-    /// More headers than a request has.
-    #[error("a request has at most {HEADERS_MAX} signed headers")]
-    Headers,
-    /// A header or target that HTTP cannot carry.
-    #[error("the request cannot be signed")]
-    Request(#[from] SigningError),
-    /// aws-sigv4 misses a parameter. All are given, so this does not happen.
-    #[error("the request's signing parameters are incomplete")]
-    Parameters(#[from] signing_params::BuildError),
-    /// A signature that HTTP cannot carry, because a credential holds odd characters.
+    /// No header `host`.
+    #[error("a request is signed together with its host")]
+    Host,
+    /// The key was derived for another day than `now`'s.
+    #[error("the signing key is not for the day of signing")]
+    KeyDay,
+    /// Credentials with odd characters.
     #[error("the credentials cannot stand in a header")]
     Credentials(#[from] InvalidHeaderValue),
 }
 
-/// Signs `input`.
+/// Signs `input` with all of `headers`, `host` among them, and adds what a signed request has besides: `x-amz-date`,
+/// `x-amz-content-sha256`, perhaps `x-amz-security-token`, and `authorization`. Values that prove or grant something
+/// are marked sensitive.
 pub fn sign_headers(
     input: &HeaderSigning<'_>,
+    headers: &mut HeaderMap,
     credentials: &Credentials,
-) -> Result<SignedHeaders, SignError> {
-    check(input)?;
-    let identity = identity(credentials);
-    let parameters = signing_params::Builder::default()
-        .identity(&identity)
-        .region(input.region.as_str())
-        .name("s3")
-        .time(input.now.into())
-        .settings(s3_settings())
-        .build()?
-        .into();
-    let (headers, _) = sign(signable(input)?, &parameters)?.into_parts().0.into_parts();
-    headers.iter().map(|header| signed_header(header.name(), header.value())).collect()
+    key: &SigningKey,
+) -> Result<(), SignError> {
+    let date = input.now.amz_date();
+    check(input, headers, &date, key)?;
+    headers.remove(AUTHORIZATION);
+    headers.insert(AMZ_DATE, HeaderValue::from_str(date.as_str())?);
+    headers.insert(CONTENT_SHA256, HeaderValue::from_str(input.payload.as_str())?);
+    set_token(headers, credentials.session_token.as_ref())?;
+
+    let mut authorization = HeaderValue::try_from(authorization(input, headers, credentials, (key, &date)))?;
+    authorization.set_sensitive(true);
+    headers.insert(AUTHORIZATION, authorization);
+    Ok(())
 }
 
-/// What aws-sigv4 would panic on, or sign otherwise than it is sent: `http::Uri` drops a fragment without a word.
-fn check(input: &HeaderSigning<'_>) -> Result<(), SignError> {
+fn check(
+    input: &HeaderSigning<'_>,
+    headers: &HeaderMap,
+    date: &AmzDate,
+    key: &SigningKey,
+) -> Result<(), SignError> {
     let (path, query) = (input.encoded_path, input.encoded_query);
-    let is_odd = !path.starts_with('/') || path.contains(['?', '#']) || query.contains('#');
-    if is_odd || path.len() + query.len() > TARGET_BYTES_MAX {
+    let is_sound = |byte: u8| byte.is_ascii_graphic() && byte != b'#';
+    if !path.starts_with('/') || path.contains('?') || !path.bytes().chain(query.bytes()).all(is_sound) {
         return Err(SignError::Target);
     }
-    if input.headers.len() > HEADERS_MAX { Err(SignError::Headers) } else { Ok(()) }
+    if !headers.contains_key(HOST) {
+        return Err(SignError::Host);
+    }
+    if date.day() == key.scope().day() { Ok(()) } else { Err(SignError::KeyDay) }
 }
 
-/// A target in origin form: with `host` among the headers aws-sigv4 needs no authority in it.
-fn signable<'a>(input: &HeaderSigning<'a>) -> Result<SignableRequest<'a>, SigningError> {
-    let separator = if input.encoded_query.is_empty() { "" } else { "?" };
-    let target = [input.encoded_path, separator, input.encoded_query].concat();
-    let headers = input.headers.iter().copied().chain([(HOST.as_str(), input.authority)]);
-    let body = SignableBody::Precomputed(input.payload_sha256.to_owned());
-    SignableRequest::new(input.method.as_str(), target, headers, body)
+/// A token that goes with other credentials than these must not be sent.
+fn set_token(headers: &mut HeaderMap, token: Option<&SecretString>) -> Result<(), InvalidHeaderValue> {
+    headers.remove(SECURITY_TOKEN);
+    if let Some(token) = token {
+        let mut token = HeaderValue::from_str(token.expose_secret())?;
+        token.set_sensitive(true);
+        headers.insert(SECURITY_TOKEN, token);
+    }
+    Ok(())
 }
 
-fn signed_header(name: &'static str, value: &str) -> Result<(HeaderName, HeaderValue), SignError> {
-    let mut value = HeaderValue::from_str(value)?;
-    value.set_sensitive(name == AUTHORIZATION.as_str() || name == SECURITY_TOKEN);
-    Ok((HeaderName::from_static(name), value))
-}
+fn authorization(
+    input: &HeaderSigning<'_>,
+    headers: &HeaderMap,
+    credentials: &Credentials,
+    (key, date): (&SigningKey, &AmzDate),
+) -> String {
+    let mut headers: Vec<Header<'_>> =
+        headers.iter().map(|(name, value)| (name.as_str(), value.as_bytes())).collect();
+    let headers = CanonicalHeaders::sort(&mut headers);
+    let digest = CanonicalRequest {
+        method: input.method.as_str(),
+        path: input.encoded_path,
+        query: &canonical::query(input.encoded_query),
+        headers,
+        payload_sha256: input.payload.as_str(),
+    }
+    .sha256();
+    let signature = key.sign(date, &digest);
 
-fn s3_settings() -> SigningSettings {
-    let mut settings = SigningSettings::default();
-    settings.percent_encoding_mode = PercentEncodingMode::Single;
-    settings.uri_path_normalization_mode = UriPathNormalizationMode::Disabled;
-    settings.payload_checksum_kind = PayloadChecksumKind::XAmzSha256;
-    settings
-}
-
-fn identity(credentials: &Credentials) -> Identity {
-    let token = credentials.session_token.as_ref().map(|token| token.expose_secret().to_owned());
-    aws_credential_types::Credentials::new(
-        credentials.access_key_id.as_str(),
-        credentials.secret_access_key.expose_secret(),
-        token,
-        None,
-        "wharf",
-    )
-    .into()
+    let mut out = String::with_capacity(512);
+    out.extend([ALGORITHM, " Credential=", credentials.access_key_id.as_str(), "/", key.scope().as_str()]);
+    for (index, name) in headers.names().enumerate() {
+        out.extend([if index == 0 { ", SignedHeaders=" } else { ";" }, name]);
+    }
+    out.extend([", Signature=", signature.expose()]);
+    out
 }

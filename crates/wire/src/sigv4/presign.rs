@@ -17,22 +17,22 @@ use crate::{
 
 use super::{
     ALGORITHM, Credentials, SigningKey, UNSIGNED_PAYLOAD,
-    canonical::{CanonicalHeaders, CanonicalRequest, Header},
+    canonical::{self, CanonicalHeaders, CanonicalRequest, Header},
 };
 
 /// The longest that S3 lets a presigned URL live: seven days.
 pub const EXPIRES_SECONDS_MAX: u32 = 604_800;
 
 /// The signature's own parameters. No character of them is escaped.
-mod name {
-    pub(super) const ALGORITHM: &str = "X-Amz-Algorithm";
-    pub(super) const CREDENTIAL: &str = "X-Amz-Credential";
-    pub(super) const DATE: &str = "X-Amz-Date";
-    pub(super) const EXPIRES: &str = "X-Amz-Expires";
-    pub(super) const SECURITY_TOKEN: &str = "X-Amz-Security-Token";
-    pub(super) const SIGNED_HEADERS: &str = "X-Amz-SignedHeaders";
-    pub(super) const SIGNATURE: &str = "X-Amz-Signature";
-    pub(super) const ALL: [&str; 7] =
+pub(super) mod name {
+    pub(in crate::sigv4) const ALGORITHM: &str = "X-Amz-Algorithm";
+    pub(in crate::sigv4) const CREDENTIAL: &str = "X-Amz-Credential";
+    pub(in crate::sigv4) const DATE: &str = "X-Amz-Date";
+    pub(in crate::sigv4) const EXPIRES: &str = "X-Amz-Expires";
+    pub(in crate::sigv4) const SECURITY_TOKEN: &str = "X-Amz-Security-Token";
+    pub(in crate::sigv4) const SIGNED_HEADERS: &str = "X-Amz-SignedHeaders";
+    pub(in crate::sigv4) const SIGNATURE: &str = "X-Amz-Signature";
+    pub(in crate::sigv4) const ALL: [&str; 7] =
         [ALGORITHM, CREDENTIAL, DATE, EXPIRES, SECURITY_TOKEN, SIGNED_HEADERS, SIGNATURE];
 }
 
@@ -163,9 +163,7 @@ fn is_reserved(name: &str) -> bool {
 }
 
 fn check_header(name: &str, value: &str) -> Result<(), PresignError> {
-    let is_token =
-        |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || b"!#$%&'*+-.^_`|~".contains(&byte);
-    if name.is_empty() || name == "host" || !name.bytes().all(is_token) {
+    if name == "host" || !canonical::is_header_name(name) {
         return Err(PresignError::HeaderName);
     }
     if value.bytes().any(|byte| byte.is_ascii_control() && byte != b'\t') {

@@ -15,6 +15,11 @@ impl Signature {
         Self(HexDigest::new(tag))
     }
 
+    /// A signature that somebody claims: sixty-four lower-case hexadecimal digits.
+    pub(super) fn parse(claimed: &str) -> Option<Self> {
+        HexDigest::parse(claimed).map(Self)
+    }
+
     /// Sixty-four lower-case hexadecimal digits, to be put into the request that they sign.
     pub fn expose(&self) -> &str {
         self.0.as_str()

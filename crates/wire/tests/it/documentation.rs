@@ -4,17 +4,18 @@
 //! <https://docs.aws.amazon.com/AmazonS3/latest/API/sigv4-query-string-auth.html>,
 //! <https://docs.aws.amazon.com/AmazonS3/latest/API/sigv4-streaming.html>
 
-use http::Method;
+use http::{HeaderMap, HeaderName, HeaderValue, Method};
 use serde::Deserialize;
 use wharf_wire::{
     date::Timestamp,
     endpoint::Scheme,
     names::Region,
     sigv4::{
-        AccessKeyId, Credentials, HeaderSigning, Scope, SigningKey,
+        AccessKeyId, Credentials, HeaderSigning, PayloadMode, Scope, SignError, SigningKey,
         canonical::{self, CanonicalHeaders, CanonicalRequest, Header},
         presign::{PresignInput, presign},
         sign_headers,
+        verify::{AuthError, Presented, Received, Verified},
     },
 };
 
@@ -109,117 +110,159 @@ fn the_presigned_url() {
     assert_eq!(url.expose(), expected);
 }
 
+fn header_map<'a>(headers: impl IntoIterator<Item = (&'a str, &'a str)>) -> HeaderMap {
+    let header = |(name, value): (&str, &str)| {
+        (HeaderName::try_from(name).unwrap(), HeaderValue::try_from(value).unwrap())
+    };
+    headers.into_iter().map(header).collect()
+}
+
+fn pairs(vector: &Vector) -> impl Iterator<Item = (&str, &str)> {
+    vector.headers.iter().map(|(name, value)| (name.as_str(), value.as_str()))
+}
+
+const INPUT: HeaderSigning<'_> = HeaderSigning {
+    method: &Method::GET,
+    encoded_path: "/test.txt",
+    encoded_query: "",
+    payload: PayloadMode::Unsigned,
+    now: NOW,
+};
+const HOST: (&str, &str) = ("host", "examplebucket.s3.amazonaws.com");
+
 #[test]
 fn signed_headers() {
-    let own = ["host", "x-amz-date", "x-amz-content-sha256"];
+    let own = ["x-amz-date", "x-amz-content-sha256"];
     for vector in vectors().iter().filter(|vector| vector.name != "presigned-get") {
-        let headers: Vec<(&str, &str)> = vector
-            .headers
-            .iter()
-            .map(|(name, value)| (name.as_str(), value.as_str()))
-            .filter(|(name, _)| !own.contains(name))
-            .collect();
+        let mut headers = header_map(pairs(vector).filter(|(name, _)| !own.contains(name)));
         let input = HeaderSigning {
             method: &Method::from_bytes(vector.method.as_bytes()).unwrap(),
-            authority: &vector.host,
             encoded_path: &vector.path,
             encoded_query: &vector.query,
-            headers: &headers,
-            payload_sha256: &vector.payload_hash,
-            region: &region(),
+            payload: PayloadMode::parse(&vector.payload_hash).unwrap(),
             now: NOW,
         };
-        let signed = sign_headers(&input, &credentials()).unwrap();
-        let value = |name| signed.iter().find(|(known, _)| known == name).unwrap().1.to_str().unwrap();
-        assert!(value("authorization").ends_with(&vector.signature), "{}", vector.name);
-        assert_eq!(value("x-amz-date"), "20130524T000000Z");
-        assert_eq!(value("x-amz-content-sha256"), vector.payload_hash);
+        sign_headers(&input, &mut headers, &credentials(), &key()).unwrap();
+        let authorization = headers.remove("authorization").unwrap();
+        assert!(authorization.to_str().unwrap().ends_with(&vector.signature), "{}", vector.name);
+        assert_eq!(headers, header_map(pairs(vector)), "{}", vector.name);
     }
+}
+
+#[test]
+fn requests_are_verified() {
+    for vector in vectors() {
+        let mut names: Vec<&str> = pairs(&vector).map(|(name, _)| name).collect();
+        names.sort_unstable();
+        let (mut headers, mut query) = (header_map(pairs(&vector)), vector.query.clone());
+        if vector.name == "presigned-get" {
+            query += &format!("&X-Amz-Signature={}", vector.signature);
+        } else {
+            let authorization = format!(
+                "AWS4-HMAC-SHA256 Credential=AKIAIOSFODNN7EXAMPLE/20130524/us-east-1/s3/aws4_request,\
+                 SignedHeaders={},Signature={}",
+                names.join(";"),
+                vector.signature
+            );
+            headers.insert("authorization", HeaderValue::try_from(authorization).unwrap());
+        }
+        let method = Method::from_bytes(vector.method.as_bytes()).unwrap();
+        let request = Received {
+            method: &method,
+            authority: &vector.host,
+            path: &vector.path,
+            query: &query,
+            headers: &headers,
+        };
+        let verified = verify(request).unwrap();
+        assert_eq!(verified.payload.as_str(), vector.payload_hash, "{}", vector.name);
+        assert_eq!(verified.signature.expose(), vector.signature, "{}", vector.name);
+        assert_eq!(verified.date.as_str(), "20130524T000000Z");
+        let other = Received { path: "/other", ..request };
+        assert_eq!(verify(other).unwrap_err().code(), "SignatureDoesNotMatch");
+    }
+}
+
+fn verify(request: Received<'_>) -> Result<Verified, AuthError> {
+    let Presented::Claim(claim) = Presented::parse(request)? else { panic!("the request is signed") };
+    claim.check_time(NOW)?;
+    claim.check_region(&region())?;
+    claim.verify(&key())
 }
 
 /// S3's rule, which no example of the documentation shows.
 #[test]
 fn a_path_is_signed_as_it_is_sent() {
-    let (region, method, path) = (region(), Method::HEAD, "/a//./../b%2Fc%20d/");
-    let input = HeaderSigning {
-        method: &method,
-        authority: "examplebucket.s3.amazonaws.com",
-        encoded_path: path,
-        encoded_query: "versionId=null",
-        headers: &[],
-        payload_sha256: "UNSIGNED-PAYLOAD",
-        region: &region,
-        now: NOW,
-    };
-    let signed = sign_headers(&input, &credentials()).unwrap();
+    let path = "/a//./../b%2Fc%20d/";
+    let input = HeaderSigning { encoded_path: path, encoded_query: "versionId=null", ..INPUT };
+    let mut signed = header_map([HOST]);
+    sign_headers(&input, &mut signed, &credentials(), &key()).unwrap();
     let mut headers: [Header<'_>; 3] = [
         ("host", b"examplebucket.s3.amazonaws.com"),
         ("x-amz-content-sha256", b"UNSIGNED-PAYLOAD"),
         ("x-amz-date", b"20130524T000000Z"),
     ];
     let canonical = CanonicalRequest {
-        method: "HEAD",
+        method: "GET",
         path,
         query: "versionId=null",
         headers: CanonicalHeaders::sort(&mut headers),
         payload_sha256: "UNSIGNED-PAYLOAD",
     };
     let expected = key().sign(&NOW.amz_date(), &canonical.sha256());
-    let (_, authorization) = signed.iter().find(|(name, _)| name == "authorization").unwrap();
-    assert!(authorization.to_str().unwrap().ends_with(expected.expose()));
+    assert!(signed["authorization"].to_str().unwrap().ends_with(expected.expose()));
 }
 
 #[test]
 fn what_cannot_be_sent_is_not_signed() {
-    let (region, method) = (region(), Method::GET);
-    let input = HeaderSigning {
-        method: &method,
-        authority: "examplebucket.s3.amazonaws.com",
-        encoded_path: "/test.txt",
-        encoded_query: "",
-        headers: &[],
-        payload_sha256: "UNSIGNED-PAYLOAD",
-        region: &region,
-        now: NOW,
+    let sign = |input: &HeaderSigning<'_>, credentials: &Credentials| {
+        sign_headers(input, &mut header_map([HOST]), credentials, &key())
     };
-    assert!(sign_headers(&input, &credentials()).is_ok());
+    assert!(sign(&INPUT, &credentials()).is_ok());
     for odd in [
-        HeaderSigning { encoded_path: "test.txt", ..input },
-        HeaderSigning { encoded_path: "", ..input },
-        HeaderSigning { encoded_path: "/a?b", ..input },
-        HeaderSigning { encoded_path: "/a#b", ..input },
-        HeaderSigning { encoded_path: "/a b", ..input },
-        HeaderSigning { encoded_query: "a#b", ..input },
-        HeaderSigning { headers: &[("a", "b\r\nc: d")], ..input },
-        HeaderSigning { headers: &[("a b", "c")], ..input },
-        HeaderSigning { authority: "a\nb", ..input },
-        HeaderSigning { payload_sha256: "\n", ..input },
+        HeaderSigning { encoded_path: "test.txt", ..INPUT },
+        HeaderSigning { encoded_path: "", ..INPUT },
+        HeaderSigning { encoded_path: "/a?b", ..INPUT },
+        HeaderSigning { encoded_path: "/a#b", ..INPUT },
+        HeaderSigning { encoded_path: "/a b", ..INPUT },
+        HeaderSigning { encoded_path: "/\u{fc}", ..INPUT },
+        HeaderSigning { encoded_query: "a#b", ..INPUT },
+        HeaderSigning { encoded_query: "a\nb", ..INPUT },
     ] {
-        assert!(sign_headers(&odd, &credentials()).is_err());
+        assert!(matches!(sign(&odd, &credentials()), Err(SignError::Target)), "{odd:?}");
     }
+    let tomorrow = HeaderSigning { now: NOW.plus_seconds(86_400), ..INPUT };
+    assert!(matches!(sign(&tomorrow, &credentials()), Err(SignError::KeyDay)));
     let odd = Credentials { session_token: Some("a\nb".into()), ..credentials() };
-    assert!(sign_headers(&input, &odd).is_err());
+    assert!(matches!(sign(&INPUT, &odd), Err(SignError::Credentials(_))));
+    let no_host = sign_headers(&INPUT, &mut HeaderMap::new(), &credentials(), &key());
+    assert!(matches!(no_host, Err(SignError::Host)));
 }
 
 #[test]
 fn a_session_token_is_signed_and_marked_sensitive() {
-    let (region, method) = (region(), Method::GET);
-    let input = HeaderSigning {
-        method: &method,
-        authority: "examplebucket.s3.amazonaws.com",
-        encoded_path: "/",
-        encoded_query: "",
-        headers: &[],
-        payload_sha256: "UNSIGNED-PAYLOAD",
-        region: &region,
-        now: NOW,
-    };
     let credentials =
         Credentials { session_token: Some("AQoDYXdzEPT//////////wEXAMPLE".into()), ..credentials() };
-    let signed = sign_headers(&input, &credentials).unwrap();
-    let value = |name| &signed.iter().find(|(known, _)| known == name).unwrap().1;
-    let authorization = value("authorization");
+    let mut headers = header_map([HOST]);
+    sign_headers(&INPUT, &mut headers, &credentials, &key()).unwrap();
+    let authorization = &headers["authorization"];
     assert!(authorization.to_str().unwrap().contains("x-amz-security-token"));
-    assert!(authorization.is_sensitive() && value("x-amz-security-token").is_sensitive());
-    assert!(!value("x-amz-date").is_sensitive());
+    assert!(authorization.is_sensitive() && headers["x-amz-security-token"].is_sensitive());
+    assert!(!headers["x-amz-date"].is_sensitive());
+}
+
+/// Whoever passes a caller's headers on must not pass the caller's credentials on.
+#[test]
+fn nothing_of_another_signature_is_left() {
+    let mut headers = header_map([
+        HOST,
+        ("authorization", "AWS4-HMAC-SHA256 Credential=other"),
+        ("x-amz-security-token", "other"),
+        ("x-amz-date", "other"),
+        ("x-amz-content-sha256", "other"),
+    ]);
+    let mut alone = header_map([HOST]);
+    sign_headers(&INPUT, &mut headers, &credentials(), &key()).unwrap();
+    sign_headers(&INPUT, &mut alone, &credentials(), &key()).unwrap();
+    assert_eq!(headers, alone);
 }
