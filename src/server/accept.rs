@@ -86,7 +86,7 @@ impl Door {
     }
 
     async fn accept(&self) -> io::Result<Accepted> {
-        let slot = self.slots.acquire(|| self.live.current.load().limits.connections_max).await;
+        let slot = self.slot().await;
         loop {
             match self.listener.accept().await {
                 Ok((stream, peer)) => return Ok(Accepted { slot, stream, peer }),
@@ -96,10 +96,22 @@ impl Door {
         }
     }
 
+    /// Waits for a slot. A reload may raise the limit meanwhile.
+    async fn slot(&self) -> Slot {
+        let mut rules = self.live.current.subscribe();
+        loop {
+            let connections_max = rules.borrow_and_update().limits.connections_max;
+            tokio::select! {
+                slot = self.slots.acquire(connections_max) => return slot,
+                Ok(()) = rules.changed() => {}
+            }
+        }
+    }
+
     /// Starts a connection's task, unless its client has too many.
     fn welcome<H: Handler>(&self, accepted: Accepted, handler: &Arc<H>, drain: &Drain) {
         let Accepted { slot, stream, peer } = accepted;
-        let rules = self.live.current.load_full();
+        let rules = self.live.current();
         let client_slot = if rules.is_proxy(peer.ip()) {
             None
         } else {

@@ -19,13 +19,13 @@ mod slots;
 mod tls;
 mod watched;
 
-use std::{error::Error, net::SocketAddr};
+use std::{error::Error, net::SocketAddr, sync::Arc};
 
-use arc_swap::ArcSwap;
 use bytes::Bytes;
 use http::{Request, Response, StatusCode};
 use hyper::body::{Body, Incoming};
 use ipnet::IpNet;
+use tokio::sync::watch;
 
 pub use accept::{Door, DoorError, DoorMetrics};
 pub use drain::Drain;
@@ -53,7 +53,7 @@ pub trait Handler: Send + Sync + 'static {
 /// The settings that a reload can change under an open door; a connection takes those of its first moment.
 #[derive(Debug)]
 pub struct Live {
-    current: ArcSwap<Rules>,
+    current: watch::Sender<Arc<Rules>>,
 }
 
 /// What a connection must keep to.
@@ -66,12 +66,16 @@ struct Rules {
 impl Live {
     /// The rules of `config`.
     pub fn new(config: &Server) -> Self {
-        Self { current: ArcSwap::from_pointee(Rules::new(config)) }
+        Self { current: watch::Sender::new(Arc::new(Rules::new(config))) }
     }
 
-    /// Puts new rules in force for connections to come.
+    /// Puts new rules in force for connections to come, those that wait at a full door among them.
     pub fn replace(&self, config: &Server) {
-        self.current.store(std::sync::Arc::new(Rules::new(config)));
+        self.current.send_replace(Arc::new(Rules::new(config)));
+    }
+
+    fn current(&self) -> Arc<Rules> {
+        Arc::clone(&self.current.borrow())
     }
 }
 

@@ -11,7 +11,7 @@ use std::{
 use dashmap::{DashMap, mapref::entry::Entry};
 use tokio::sync::Notify;
 
-/// The connections of one door. The bound is an argument, so a reload can change it.
+/// The connections of one door. The bound is an argument, so that a reload can change it.
 #[derive(Debug, Default)]
 pub(super) struct Slots {
     open: AtomicUsize,
@@ -34,11 +34,11 @@ pub(super) struct ClientSlot {
 }
 
 impl Slots {
-    /// Waits until fewer than `max()` connections are open. One task at a time may wait.
-    pub(super) async fn acquire(self: &Arc<Self>, max: impl Fn() -> usize) -> Slot {
+    /// Waits until fewer than `max` connections are open. One task at a time may wait.
+    pub(super) async fn acquire(self: &Arc<Self>, max: usize) -> Slot {
         loop {
             // A connection that closes between the check and the wait leaves its notice behind.
-            if self.open.load(Ordering::Acquire) < max() {
+            if self.open.load(Ordering::Acquire) < max {
                 self.open.fetch_add(1, Ordering::AcqRel);
                 return Slot { slots: Arc::clone(self) };
             }
@@ -119,10 +119,10 @@ mod tests {
     #[tokio::test]
     async fn a_full_door_waits_for_a_free_slot() {
         let slots = Arc::new(Slots::default());
-        let first = slots.acquire(|| 1).await;
+        let first = slots.acquire(1).await;
         let waiting = tokio::spawn({
             let slots = Arc::clone(&slots);
-            async move { slots.acquire(|| 1).await }
+            async move { slots.acquire(1).await }
         });
         tokio::task::yield_now().await;
         assert!(!waiting.is_finished());

@@ -32,6 +32,18 @@ async fn a_full_door_serves_who_is_inside_and_lets_others_in_when_they_leave() {
 }
 
 #[tokio::test]
+async fn a_reload_that_widens_a_full_door_lets_those_in_who_wait() {
+    let gateway = gateway("connections_max = 1").await;
+    let mut inside = settled(&gateway).await;
+    let mut outside = Raw::connect(gateway.api()).await;
+    outside.send(good_request()).await;
+    assert!(outside.is_quiet().await);
+    gateway.reload_toml(&format!("[server.limits]\nconnections_max = 2\n{KEY_CONFIG}"));
+    assert_eq!(outside.reply().await.status, 200);
+    assert_eq!(inside.ask(good_request()).await.status, 200);
+}
+
+#[tokio::test]
 async fn one_client_cannot_take_all_connections() {
     let gateway = gateway("connections_per_ip_max = 2").await;
     let mut first = settled(&gateway).await;
