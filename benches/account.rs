@@ -1,7 +1,7 @@
 //! What a provider's verbs cost around the signature: an account bound per request (a caller who brings credentials),
 //! a place computed, a URL presigned with a warm key. `cargo bench --bench account`
 
-#![allow(clippy::unwrap_used, reason = "a bench that cannot start has no figures")]
+#![expect(clippy::unwrap_used, reason = "a bench that cannot start has no figures")]
 
 use divan::{Bencher, black_box};
 use wharf_plugins::by_kind;

@@ -1,7 +1,10 @@
 //! The signed-url route without HTTP: read the body, find the bucket, presign, seal, write the reply.
 //! `cargo bench --bench route`
 
-#![allow(clippy::unwrap_used, reason = "a bench that cannot start has no figures")]
+#![expect(clippy::unwrap_used, reason = "a bench that cannot start has no figures")]
+
+#[path = "http/bodies.rs"]
+mod bodies;
 
 use std::{net::Ipv4Addr, sync::Arc};
 
@@ -21,17 +24,7 @@ use wharf::{
     upload_api::{Call, Parts, UploadApi, route},
 };
 
-/// The body that the published SDK sends, credentials and all.
-const BROUGHT: &str = concat!(
-    r#"{"filename":"my photo (1).jpg","contentType":"image/jpeg","fileSize":11,"#,
-    r#""s3AccessKey":"AKIAIOSFODNN7EXAMPLE","s3SecretKey":"wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY","#,
-    r#""s3Bucket":"my-bucket","s3Region":"us-east-1","s3EncryptionType":"SSE-S3","expiresIn":3600,"#,
-    r#""magicBytes":[255,216,255,224,0,16,74,70]}"#
-);
-
-/// The same upload where the config holds the credentials.
-const CONFIGURED: &str =
-    r#"{"filename":"my photo (1).jpg","contentType":"image/jpeg","fileSize":11,"expiresIn":3600}"#;
+use bodies::{BROUGHT, CONFIGURED};
 
 const CONFIG: &str = r#"
 [upload.callers]

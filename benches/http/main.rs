@@ -10,26 +10,16 @@
 
 #![expect(clippy::print_stdout, reason = "a bench's table is its result")]
 
+mod bodies;
 mod echo;
 mod load;
 mod process;
 
 use std::{process::ExitCode, time::Duration};
 
+use bodies::{BROUGHT, CONFIGURED};
 use load::{Report, Target};
 use process::Server;
-
-/// The body that the published SDK sends, credentials and all.
-const BROUGHT: &str = concat!(
-    r#"{"filename":"my photo (1).jpg","contentType":"image/jpeg","fileSize":11,"#,
-    r#""s3AccessKey":"AKIAIOSFODNN7EXAMPLE","s3SecretKey":"wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY","#,
-    r#""s3Bucket":"my-bucket","s3Region":"us-east-1","s3EncryptionType":"SSE-S3","expiresIn":3600,"#,
-    r#""magicBytes":[255,216,255,224,0,16,74,70]}"#
-);
-
-/// The same upload where the config holds the credentials.
-const CONFIGURED: &str =
-    r#"{"filename":"my photo (1).jpg","contentType":"image/jpeg","fileSize":11,"expiresIn":3600}"#;
 
 /// How long things take in this run.
 #[derive(Clone, Copy)]

@@ -1,6 +1,6 @@
 //! The integration tests: one binary, one module per subject.
 
-#![allow(
+#![expect(
     clippy::unwrap_used,
     clippy::indexing_slicing,
     reason = "what is not as expected fails the test; clippy knows that of test functions, not of their helpers"
