@@ -12,6 +12,7 @@
 pub mod address;
 pub mod copy_source;
 mod error_code;
+pub mod headers;
 mod operation;
 mod parameter;
 mod refusal;

@@ -329,6 +329,11 @@ impl Operation {
         matches!(self.body(), Body::Object)
     }
 
+    /// Whether it reads another object, which `x-amz-copy-source` names.
+    pub const fn is_copy(self) -> bool {
+        matches!(self.verb(), Verb::Copy)
+    }
+
     /// The parameter that names the sub-resource, unless its value is the caller's: `acl=`, `list-type=2`.
     pub(super) fn flag(self) -> Option<(&'static str, &'static str)> {
         let name = self.sub_resource();
@@ -349,40 +354,38 @@ impl Operation {
     }
 }
 
-/// Every sub-resource of the table, sorted. A name that is not here is no sub-resource of ours.
-const SUB_RESOURCES: [&str; 29] = [
-    "accelerate",
-    "acl",
-    "attributes",
-    "cors",
-    "delete",
-    "encryption",
-    "legal-hold",
-    "lifecycle",
-    "list-type",
-    "location",
-    "logging",
-    "notification",
-    "object-lock",
-    "ownershipControls",
-    "policy",
-    "policyStatus",
-    "publicAccessBlock",
-    "replication",
-    "requestPayment",
-    "restore",
-    "retention",
-    "select",
-    "tagging",
-    "torrent",
-    "uploadId",
-    "uploads",
-    "versioning",
-    "versions",
-    "website",
-];
-
-/// Whether the query parameter `name` chooses the operation.
+/// Whether the query parameter `name` chooses the operation: it is a sub-resource of the table.
 pub(super) fn is_sub_resource(name: &str) -> bool {
-    SUB_RESOURCES.binary_search(&name).is_ok()
+    matches!(
+        name,
+        "accelerate"
+            | "acl"
+            | "attributes"
+            | "cors"
+            | "delete"
+            | "encryption"
+            | "legal-hold"
+            | "lifecycle"
+            | "list-type"
+            | "location"
+            | "logging"
+            | "notification"
+            | "object-lock"
+            | "ownershipControls"
+            | "policy"
+            | "policyStatus"
+            | "publicAccessBlock"
+            | "replication"
+            | "requestPayment"
+            | "restore"
+            | "retention"
+            | "select"
+            | "tagging"
+            | "torrent"
+            | "uploadId"
+            | "uploads"
+            | "versioning"
+            | "versions"
+            | "website"
+    )
 }

@@ -7,6 +7,8 @@ use std::borrow::Cow;
 
 use http::Method;
 
+use crate::encode;
+
 use super::{
     Address, ErrorCode, Operation, Parameter, Parameters, Refusal, Verb, operation::is_sub_resource, uri,
 };
@@ -71,14 +73,10 @@ type Pair<'a> = (Cow<'a, str>, Cow<'a, str>);
 /// The names and values of a query, without an SDK's hint which operation it has in mind.
 fn decode(query: &str) -> Result<Vec<Pair<'_>>, Refusal> {
     let mut pairs: Vec<Pair<'_>> = Vec::new();
-    for pair in query.split('&').filter(|pair| !pair.is_empty()) {
-        let (name, value) = pair.split_once('=').unwrap_or((pair, ""));
-        let mut name = uri::decode_query(name)?;
-        let value = uri::decode_query(value)?;
-        if is_amz(&name) {
-            name.to_mut().make_ascii_lowercase();
-        }
-        if pairs.iter().any(|(known, _)| *known == name) {
+    for (name, value) in encode::query_pairs(query) {
+        let (name, value) = (uri::decode_query(name)?, uri::decode_query(value)?);
+        // Names of headers are the same in any case, and other names that differ in case alone are wrong in any case.
+        if pairs.iter().any(|(known, _)| known.eq_ignore_ascii_case(&name)) {
             return Err(Refusal::about(ErrorCode::InvalidArgument, "This query parameter came twice", &name));
         }
         if pairs.len() == PARAMETERS_MAX {
@@ -90,30 +88,29 @@ fn decode(query: &str) -> Result<Vec<Pair<'_>>, Refusal> {
     Ok(pairs)
 }
 
-fn is_amz(name: &str) -> bool {
-    name.get(..6).is_some_and(|start| start.eq_ignore_ascii_case("x-amz-"))
-}
+/// The parameters that sign a request. Whoever verifies it has read them.
+const SIGNATURE: [&str; 8] = [
+    "X-Amz-Algorithm",
+    "X-Amz-Content-Sha256",
+    "X-Amz-Credential",
+    "X-Amz-Date",
+    "X-Amz-Expires",
+    "X-Amz-Security-Token",
+    "X-Amz-Signature",
+    "X-Amz-SignedHeaders",
+];
 
 /// Takes all `x-amz-*` out of `pairs`, and forgets those that sign the request.
 fn take_query_headers(pairs: &mut Vec<Pair<'_>>) -> Vec<(String, String)> {
-    let of_signature = |name: &str| {
-        matches!(
-            name,
-            "x-amz-algorithm"
-                | "x-amz-credential"
-                | "x-amz-date"
-                | "x-amz-expires"
-                | "x-amz-signedheaders"
-                | "x-amz-signature"
-                | "x-amz-security-token"
-                | "x-amz-content-sha256"
-        )
-    };
     pairs
-        .extract_if(.., |(name, _)| name.starts_with("x-amz-"))
-        .filter(|(name, _)| !of_signature(name))
-        .map(|(name, value)| (name.into_owned(), value.into_owned()))
+        .extract_if(.., |(name, _)| is_amz(name))
+        .filter(|(name, _)| !SIGNATURE.iter().any(|known| known.eq_ignore_ascii_case(name)))
+        .map(|(name, value)| (name.to_ascii_lowercase(), value.into_owned()))
         .collect()
+}
+
+fn is_amz(name: &str) -> bool {
+    name.get(..6).is_some_and(|start| start.eq_ignore_ascii_case("x-amz-"))
 }
 
 /// The one sub-resource that a query names, or nothing.

@@ -1,37 +1,37 @@
-//! Received text of a URI, decoded once and strictly: what is no text has no meaning to S3.
+//! Received text of a URI, decoded once and strictly: a broken escape or what is no UTF-8 has no meaning to S3.
 
 use std::borrow::Cow;
+
+use crate::encode;
 
 use super::{ErrorCode, Refusal};
 
 /// The text of a path's part. `+` is a plus.
 pub(super) fn decode_path(received: &str) -> Result<Cow<'_, str>, Refusal> {
-    if received.contains('%') { decode(received, |byte| byte) } else { Ok(received.into()) }
+    text(received, encode::decode_path)
 }
 
 /// The text of a query's name or value. `+` is a space.
 pub(super) fn decode_query(received: &str) -> Result<Cow<'_, str>, Refusal> {
-    if received.contains(['%', '+']) {
-        decode(received, |byte| if byte == b'+' { b' ' } else { byte })
-    } else {
-        Ok(received.into())
+    text(received, encode::decode_query)
+}
+
+fn text(received: &str, decode: fn(&str) -> Cow<'_, [u8]>) -> Result<Cow<'_, str>, Refusal> {
+    if !has_whole_escapes(received) {
+        return Err(ErrorCode::InvalidURI.into());
+    }
+    match decode(received) {
+        Cow::Borrowed(_) => Ok(received.into()),
+        Cow::Owned(bytes) => {
+            String::from_utf8(bytes).map(Cow::from).map_err(|_| ErrorCode::InvalidURI.into())
+        }
     }
 }
 
-fn decode(received: &str, plain: impl Fn(u8) -> u8) -> Result<Cow<'_, str>, Refusal> {
-    let mut out = Vec::with_capacity(received.len());
-    let mut rest = received.as_bytes();
-    while let Some((first, tail)) = rest.split_first() {
-        let (byte, after) =
-            if *first == b'%' { unescape(tail).ok_or(ErrorCode::InvalidURI)? } else { (plain(*first), tail) };
-        out.push(byte);
-        rest = after;
-    }
-    String::from_utf8(out).map(Cow::from).map_err(|_| ErrorCode::InvalidURI.into())
-}
-
-fn unescape(text: &[u8]) -> Option<(u8, &[u8])> {
-    let (digits, after) = text.split_first_chunk::<2>()?;
-    let [high, low] = digits.map(|digit| char::from(digit).to_digit(16));
-    Some((u8::try_from(high? << 4 | low?).ok()?, after))
+/// Whether two digits follow each `%`.
+fn has_whole_escapes(received: &str) -> bool {
+    received.split('%').skip(1).all(|behind| {
+        let digits = behind.as_bytes().first_chunk::<2>();
+        digits.is_some_and(|digits| digits.iter().all(u8::is_ascii_hexdigit))
+    })
 }
