@@ -287,6 +287,37 @@ mod tests {
         assert_eq!(md5(&[b"123456789"]).to_base64(), "JfnnlDI7RTiF9RgfG2JNCw==");
     }
 
+    /// Bit by bit, as a CRC is defined: a register of `width` bits, all set before and inverted after. `polynomial` is
+    /// written from its lowest power up.
+    fn crc_by_definition(data: &[u8], polynomial: u64, width: u32) -> u64 {
+        let all_set = u64::MAX >> (64 - width);
+        let register = data.iter().fold(all_set, |register, byte| {
+            (0..8).fold(register ^ u64::from(*byte), |register, _| {
+                register >> 1 ^ if register & 1 == 1 { polynomial } else { 0 }
+            })
+        });
+        register ^ all_set
+    }
+
+    /// Lengths on either side of what the processor's vectors take at once, at every alignment.
+    #[test]
+    fn the_fast_crcs_are_the_defined_ones() {
+        let data: Vec<u8> = (0..5000_u32).map(|at| at.wrapping_mul(2_654_435_761).to_le_bytes()[3]).collect();
+        for (algorithm, polynomial, width) in [
+            (ChecksumAlgorithm::Crc32, 0xedb8_8320, 32),
+            (ChecksumAlgorithm::Crc32c, 0x82f6_3b78, 32),
+            (ChecksumAlgorithm::Crc64Nvme, 0x9a6c_9329_ac4b_c9b5, 64),
+        ] {
+            for (index, length) in (0..300).chain([511, 512, 1023, 1024, 1025, 2048, 4096, 4900]).enumerate()
+            {
+                let data = &data[index % 16..][..length];
+                let defined = crc_by_definition(data, polynomial, width).to_be_bytes();
+                let expected = Checksum::new(algorithm, &defined[8 - algorithm.bytes()..]);
+                assert_eq!(checksum(algorithm, &[data]), expected, "{algorithm:?} of {length} bytes");
+            }
+        }
+    }
+
     /// The trailer of the documentation's example of a streamed body.
     #[test]
     fn the_checksum_of_the_documentation() {

@@ -2,7 +2,8 @@
 //!
 //! Everything here is bytes and values in, values out. Names are checked once, when they are parsed
 //! ([`names`]); one percent-encoder ([`encode`]) makes both what is signed and what is sent; URLs are
-//! assembled from parts ([`endpoint`], [`sigv4::presign`]) and never normalised.
+//! assembled from parts ([`endpoint`], [`sigv4::presign`]) and never normalised; streamed
+//! bodies ([`chunked`]) are taken apart in whatever pieces they come.
 
 pub mod checksum;
 pub mod chunked;

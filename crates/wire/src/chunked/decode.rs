@@ -1,6 +1,6 @@
 //! Takes an `aws-chunked` body apart: payload comes out in slices of the input, and what stands around it is checked.
 
-use std::mem;
+use std::{fmt, mem};
 
 use bytes::Bytes;
 use memchr::memchr;
@@ -90,7 +90,6 @@ pub enum ChunkError {
 /// assert_eq!(decoder.finish()?.map(|checksum| checksum.to_base64()).as_deref(), Some("y/Q5Jg=="));
 /// # Ok::<(), wharf_wire::chunked::ChunkError>(())
 /// ```
-#[derive(Debug)]
 pub struct Decoder {
     signer: Option<ChunkSigner>,
     announced: Option<ChecksumAlgorithm>,
@@ -104,7 +103,7 @@ pub struct Decoder {
     state: State,
 }
 
-#[derive(Debug, Clone, Copy)]
+#[derive(Clone, Copy)]
 enum State {
     /// Collects a line.
     Line(Expected),
@@ -115,7 +114,7 @@ enum State {
 }
 
 /// What the next line must be.
-#[derive(Debug, Clone, Copy)]
+#[derive(Clone, Copy)]
 enum Expected {
     Header,
     DataEnd,
@@ -124,7 +123,7 @@ enum Expected {
     End,
 }
 
-#[derive(Debug, Clone, Copy)]
+#[derive(Clone, Copy)]
 struct Chunk {
     /// Data that is still to come.
     left: u64,
@@ -263,10 +262,20 @@ impl Decoder {
             return Err(ChunkError::Trailer);
         };
         let claimed = line.strip_prefix(TRAILER_SIGNATURE).ok_or(ChunkError::Trailer)?;
-        // Base64 has one way to write a checksum, so this is what was sent.
+        // The name is signed in lower case and the value without white space around it; base64 has one way to write it.
         let canonical = [trailer.algorithm().header(), ":", &trailer.to_base64(), "\n"].concat();
         let matches = signer.trailer(&canonical).matches(claimed);
         if matches { Ok(State::Line(Expected::End)) } else { Err(ChunkError::Signature) }
+    }
+}
+
+/// Shows neither payload nor signatures.
+impl fmt::Debug for Decoder {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        out.debug_struct("Decoder")
+            .field("chunks", &self.chunks)
+            .field("remaining", &self.remaining)
+            .finish_non_exhaustive()
     }
 }
 
@@ -294,7 +303,7 @@ fn parse_size(digits: &[u8]) -> Option<u64> {
 }
 
 /// A line that may come in pieces. It ends with `\r\n`; what else it may hold is up to its reader.
-#[derive(Debug, Default)]
+#[derive(Default)]
 struct Line(Vec<u8>);
 
 impl Line {

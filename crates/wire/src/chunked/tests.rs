@@ -3,7 +3,11 @@
 use std::sync::Arc;
 
 use bytes::Bytes;
-use proptest::prelude::{ProptestConfig, any, prop_assert_eq, proptest};
+use proptest::{
+    collection::vec,
+    prelude::{ProptestConfig, any, prop_assert_eq, prop_oneof, proptest},
+    sample::Index,
+};
 
 use crate::{
     checksum::{Checksum, ChecksumAlgorithm, ChecksumHasher},
@@ -296,6 +300,13 @@ fn a_line_is_bounded() {
 }
 
 #[test]
+fn debug_shows_no_signature() {
+    let mut decoder = Decoder::new(signed(8200, Some(CRC32)));
+    decoder.decode(&mut Bytes::from(two_chunks().1).split_to(1000)).unwrap();
+    assert_eq!(format!("{decoder:?}"), "Decoder { chunks: 1, remaining: 8, .. }");
+}
+
+#[test]
 fn an_error_is_final() {
     let mut decoder = Decoder::new(unsigned(5, None));
     let mut input = Bytes::from_static(b"x\r\n5\r\nhello\r\n0\r\n\r\n");
@@ -421,6 +432,24 @@ proptest! {
         let body = encode(payload.chunks(sent), length as u64);
         let decoded = decode(unsigned(length as u64, Some(CRC32)), body.chunks(received));
         prop_assert_eq!(decoded, Ok((payload.clone(), Some(checksum(&payload)))));
+    }
+
+    /// Two parsers that disagree about where a body ends are how requests are smuggled; here each division is another.
+    #[test]
+    fn a_damaged_body_means_the_same_however_it_is_divided(
+        length in prop_oneof![0_usize..40, 65_500_usize..65_600],
+        damage in vec((any::<Index>(), any::<u8>()), 1..4),
+        piece in 1_usize..200,
+    ) {
+        let payload = vec![b'0'; length];
+        let mut body = encode([payload.as_slice()], length as u64);
+        for (at, byte) in damage {
+            let at = at.index(body.len());
+            let end = at + usize::from(byte >= 128);
+            body.splice(at..end, (byte < 128).then_some(byte));
+        }
+        let rules = || unsigned(length as u64, Some(CRC32));
+        prop_assert_eq!(decode(rules(), body.chunks(piece)), decode(rules(), [body.as_slice()]));
     }
 
     #[test]

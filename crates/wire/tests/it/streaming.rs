@@ -1,11 +1,17 @@
-//! The streamed uploads that the S3 documentation prints, byte for byte.
+//! The streamed uploads that the S3 documentation prints, byte for byte, and our signatures against aws-sigv4's.
 //!
 //! <https://docs.aws.amazon.com/AmazonS3/latest/API/sigv4-streaming.html>,
 //! <https://docs.aws.amazon.com/AmazonS3/latest/API/sigv4-streaming-trailers.html>
 
-use std::sync::Arc;
+use std::{sync::Arc, time::SystemTime};
 
+use aws_sigv4::sign::v4::{sign_chunk, sign_trailer, signing_params};
+use aws_smithy_runtime_api::{client::identity::Identity, http::Headers};
 use bytes::Bytes;
+use proptest::{
+    collection::vec,
+    prelude::{ProptestConfig, any, prop_assert_eq, proptest},
+};
 use serde::Deserialize;
 use wharf_wire::{
     checksum::{ChecksumAlgorithm, ChecksumHasher},
@@ -16,6 +22,10 @@ use wharf_wire::{
 };
 
 const VECTORS: &str = include_str!("../data/s3-doc-vectors.json");
+const ACCESS_KEY_ID: &str = "AKIAIOSFODNN7EXAMPLE";
+const SECRET_ACCESS_KEY: &str = "wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY";
+/// 2013-05-24T00:00:00Z
+const NOW: Timestamp = Timestamp::from_unix_millis(1_369_353_600_000);
 /// The chunks of both examples.
 const CHUNKS: [usize; 3] = [65_536, 1024, 0];
 
@@ -33,20 +43,24 @@ fn vector(name: &str) -> serde_json::Value {
     all.into_iter().find(|vector| vector["name"] == name).unwrap()
 }
 
+fn key(now: Timestamp) -> Arc<SigningKey> {
+    let credentials = Credentials {
+        access_key_id: AccessKeyId::parse(ACCESS_KEY_ID).unwrap(),
+        secret_access_key: SECRET_ACCESS_KEY.into(),
+        session_token: None,
+    };
+    let scope = Scope::s3(now.amz_date(), &Region::parse("us-east-1").unwrap());
+    Arc::new(SigningKey::derive(&credentials, scope))
+}
+
 /// The signer of the example's chunks, whose seed is the signature of the example's request.
 fn signer(example: &str) -> ChunkSigner {
     let seed = vector(&format!("{example}/seed"));
-    let credentials = Credentials {
-        access_key_id: AccessKeyId::parse("AKIAIOSFODNN7EXAMPLE").unwrap(),
-        secret_access_key: "wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY".into(),
-        session_token: None,
-    };
-    let date = Timestamp::from_unix_millis(1_369_353_600_000).amz_date();
-    let key = SigningKey::derive(&credentials, Scope::s3(date, &Region::parse("us-east-1").unwrap()));
     let canonical = seed["canonical_request"].as_str().unwrap();
+    let (key, date) = (key(NOW), NOW.amz_date());
     let signature = key.sign(&date, &payload_sha256(canonical.as_bytes()));
     assert_eq!(signature.expose(), seed["signature"]);
-    ChunkSigner::new(Arc::new(key), date, signature)
+    ChunkSigner::new(key, date, signature)
 }
 
 /// The example's body, made of the signatures that the documentation prints.
@@ -95,4 +109,44 @@ fn a_signed_body() {
 #[test]
 fn a_signed_body_with_a_trailer() {
     check("put-streaming-trailer", Some(ChecksumAlgorithm::Crc32c));
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::default() })]
+
+    #[test]
+    fn chunks_and_trailers_are_signed_as_aws_signs_them(
+        chunks in vec(vec(any::<u8>(), 0..300), 0..5),
+        value in "[A-Za-z0-9+/=]{0,44}",
+        millis in 0..253_402_300_800_000_u64,
+    ) {
+        let now = Timestamp::from_unix_millis(millis);
+        let (key, date) = (key(now), now.amz_date());
+        let seed = key.sign(&date, &payload_sha256(b""));
+        let identity: Identity =
+            aws_credential_types::Credentials::new(ACCESS_KEY_ID, SECRET_ACCESS_KEY, None, None, "test").into();
+        let parameters = signing_params::Builder::default()
+            .identity(&identity)
+            .region("us-east-1")
+            .name("s3")
+            .time(SystemTime::from(now))
+            .settings(())
+            .build()
+            .unwrap();
+
+        let mut previous = seed.expose().to_owned();
+        let mut signer = ChunkSigner::new(key, date, seed);
+        for data in chunks {
+            signer.update(&data);
+            let (_, signature) = sign_chunk(&Bytes::from(data), &previous, &parameters).unwrap().into_parts();
+            prop_assert_eq!(signer.finish_chunk().expose(), &signature);
+            previous = signature;
+        }
+        let mut trailer = Headers::new();
+        trailer.insert("X-Amz-Checksum-CRC32", format!(" {value} "));
+        let (_, signature) = sign_trailer(&trailer, &previous, &parameters).unwrap().into_parts();
+        let canonical = format!("x-amz-checksum-crc32:{value}\n");
+        let ours = signer.trailer(&canonical);
+        prop_assert_eq!(ours.expose(), &signature);
+    }
 }
