@@ -12,6 +12,8 @@ use sha1_checksum::Sha1;
 use sha2::{Digest, Sha256};
 use thiserror::Error;
 
+use crate::sigv4::HexDigest;
+
 /// What was claimed is not a checksum of the algorithm it was claimed for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
 #[error("not the base64 of as many bytes as the algorithm makes")]
@@ -111,10 +113,8 @@ impl Checksum {
 
     /// Reads the SHA-256 in `x-amz-content-sha256`, which is in lower-case hexadecimal.
     pub fn parse_content_sha256(hex: &[u8]) -> Result<Self, InvalidChecksum> {
-        let (pairs, rest) = hex.as_chunks::<2>();
-        let bytes: Option<Vec<u8>> = pairs.iter().map(|pair| byte(*pair)).collect();
-        let bytes = bytes.filter(|bytes| rest.is_empty() && bytes.len() == Self::BYTES_MAX);
-        bytes.map(|bytes| Self::new(ChecksumAlgorithm::Sha256, &bytes)).ok_or(InvalidChecksum)
+        let digest = str::from_utf8(hex).ok().and_then(HexDigest::parse);
+        digest.map(Self::from).ok_or(InvalidChecksum)
     }
 
     fn new(algorithm: ChecksumAlgorithm, digest: &[u8]) -> Self {
@@ -131,6 +131,20 @@ impl Checksum {
     /// As its header carries it.
     pub fn to_base64(&self) -> String {
         STANDARD.encode(self.bytes.get(..self.algorithm.bytes()).unwrap_or_default())
+    }
+}
+
+/// The digest that `x-amz-content-sha256` claims is a checksum like any other, in another notation.
+impl From<HexDigest> for Checksum {
+    fn from(digest: HexDigest) -> Self {
+        let value = |digit: u8| char::from(digit).to_digit(16).and_then(|value| u8::try_from(value).ok());
+        let (pairs, _) = digest.as_str().as_bytes().as_chunks::<2>();
+        let mut bytes = [0; Self::BYTES_MAX];
+        for (byte, pair) in bytes.iter_mut().zip(pairs) {
+            let [high, low] = pair.map(|digit| value(digit).unwrap_or_default());
+            *byte = high << 4 | low;
+        }
+        Self { algorithm: ChecksumAlgorithm::Sha256, bytes }
     }
 }
 
@@ -227,15 +241,6 @@ fn decode(base64: &[u8], length: usize) -> Result<Vec<u8>, InvalidChecksum> {
     }
     let bytes = STANDARD.decode(base64).map_err(|_| InvalidChecksum)?;
     if bytes.len() == length { Ok(bytes) } else { Err(InvalidChecksum) }
-}
-
-/// The byte that two lower-case hexadecimal digits stand for.
-fn byte(digits: [u8; 2]) -> Option<u8> {
-    let [high, low] = digits.map(|digit| {
-        let digit = char::from(digit);
-        digit.to_digit(16).filter(|_| !digit.is_ascii_uppercase())
-    });
-    u8::try_from(high? << 4 | low?).ok()
 }
 
 /// A CRC of 32 bits, which the `crc_fast` crate hands out as the lower half of 64.

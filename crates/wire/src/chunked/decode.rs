@@ -8,6 +8,7 @@ use thiserror::Error;
 
 use crate::{
     checksum::{Checksum, ChecksumAlgorithm},
+    s3::ErrorCode,
     sigv4::ChunkSigner,
 };
 
@@ -44,7 +45,8 @@ pub enum ChunkError {
     /// No end of a line within any sensible length.
     #[error("a line between the chunks is too long")]
     Line,
-    /// S3 reports both numbers with `InvalidChunkSizeError`.
+    /// S3's answer has both numbers, as `Chunk` and `BadChunkSize`. A much used SDK tells its users by the error's name
+    /// how to buffer what they send.
     #[error("a chunk of {bytes} bytes stands before chunk {chunk}; only the last may have less than 8192")]
     ChunkTooSmall {
         /// The number of the chunk that came too early, counted from one.
@@ -70,6 +72,24 @@ pub enum ChunkError {
     /// Bytes follow the end.
     #[error("the body goes on after its end")]
     AfterEnd,
+}
+
+impl ChunkError {
+    /// What S3 answers to the same body.
+    pub const fn code(self) -> ErrorCode {
+        match self {
+            Self::ChunkTooSmall { .. } => ErrorCode::InvalidChunkSizeError,
+            Self::Signature => ErrorCode::SignatureDoesNotMatch,
+            Self::Trailer => ErrorCode::MalformedTrailerError,
+            Self::Header
+            | Self::DataEnd
+            | Self::Line
+            | Self::TooLong
+            | Self::TooShort
+            | Self::Incomplete
+            | Self::AfterEnd => ErrorCode::IncompleteBody,
+        }
+    }
 }
 
 /// Decodes one body.

@@ -321,8 +321,9 @@ fn only_the_last_chunk_may_be_small() {
     assert!(error(signed(16_383, None), &signed_body(&[&large[0], &large[1]], "")).is_none());
     let expected = Some(ChunkError::ChunkTooSmall { chunk: 2, bytes: 8191 });
     assert_eq!(error(signed(16_383, None), &signed_body(&[&large[1], &large[0]], "")), expected);
-    let expected = Some(ChunkError::ChunkTooSmall { chunk: 2, bytes: 3 });
-    assert_eq!(error(unsigned(5, None), b"3\r\nhel\r\n2\r\nlo\r\n0\r\n\r\n"), expected);
+    let expected = ChunkError::ChunkTooSmall { chunk: 2, bytes: 3 };
+    assert_eq!(error(unsigned(5, None), b"3\r\nhel\r\n2\r\nlo\r\n0\r\n\r\n"), Some(expected));
+    assert_eq!((expected.code().as_str(), expected.code().status().as_u16()), ("InvalidChunkSizeError", 403));
 }
 
 #[test]

@@ -59,6 +59,7 @@ codes! {
     InvalidArgument BAD_REQUEST "An argument is invalid.";
     InvalidBucketName BAD_REQUEST "The bucket name is invalid.";
     InvalidBucketState CONFLICT "The bucket's state does not allow the request.";
+    InvalidChunkSizeError FORBIDDEN "Only the last chunk of the body may have less than 8,192 bytes.";
     InvalidDigest BAD_REQUEST "The digest that was declared is none.";
     InvalidEncryptionAlgorithmError BAD_REQUEST "The encryption algorithm is not known.";
     InvalidLocationConstraint BAD_REQUEST "The location constraint is invalid.";
@@ -76,6 +77,7 @@ codes! {
     MalformedACLError BAD_REQUEST "The ACL is not well-formed.";
     MalformedPOSTRequest BAD_REQUEST "The body is not well-formed multipart/form-data.";
     MalformedPolicy BAD_REQUEST "The bucket policy is malformed.";
+    MalformedTrailerError BAD_REQUEST "The trailer is malformed, or not the one that was announced.";
     MalformedXML BAD_REQUEST "The XML is not well-formed, or not the document that is expected here.";
     MaxMessageLengthExceeded BAD_REQUEST "The request is too big.";
     MaxPostPreDataLengthExceededError BAD_REQUEST "The form's fields before the file are too large.";
