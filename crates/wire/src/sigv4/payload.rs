@@ -24,8 +24,8 @@ impl PayloadMode {
     const STREAMING_SIGNED_TRAILER: &str = "STREAMING-AWS4-HMAC-SHA256-PAYLOAD-TRAILER";
     const STREAMING_UNSIGNED_TRAILER: &str = "STREAMING-UNSIGNED-PAYLOAD-TRAILER";
 
-    /// Reads the header's value: a digest in lower case, or one of four words. Other words (those of SigV4a among
-    /// them) name chunks that nothing here could verify.
+    /// Reads the header's value: a digest in lower case, or one of four words. Other words (those of Signature
+    /// Version 4A among them) name chunks that nothing here could verify.
     pub fn parse(text: &str) -> Option<Self> {
         match text {
             UNSIGNED_PAYLOAD => Some(Self::Unsigned),

@@ -9,4 +9,8 @@ mod documentation;
 #[cfg(test)]
 mod hostile;
 #[cfg(test)]
+mod requests;
+#[cfg(test)]
 mod streaming;
+#[cfg(test)]
+mod verification;

@@ -2,7 +2,7 @@
 
 use thiserror::Error;
 
-use crate::names::Region;
+use crate::{names::Region, s3::ErrorCode};
 
 pub(super) const TWO_FORMS: &str =
     "a request is signed once: in the Authorization header or in the query, not in both";
@@ -53,16 +53,16 @@ pub enum AuthError {
 }
 
 impl AuthError {
-    /// S3's name for it.
-    pub fn code(&self) -> &'static str {
+    /// S3's code for it.
+    pub fn code(&self) -> ErrorCode {
         match self {
-            Self::AccessDenied(_) => "AccessDenied",
-            Self::AuthorizationHeaderMalformed(_) => "AuthorizationHeaderMalformed",
-            Self::AuthorizationQueryParametersError(_) => "AuthorizationQueryParametersError",
-            Self::InvalidArgument(_) => "InvalidArgument",
-            Self::InvalidRequest(_) => "InvalidRequest",
-            Self::RequestTimeTooSkewed => "RequestTimeTooSkewed",
-            Self::SignatureDoesNotMatch(_) => "SignatureDoesNotMatch",
+            Self::AccessDenied(_) => ErrorCode::AccessDenied,
+            Self::AuthorizationHeaderMalformed(_) => ErrorCode::AuthorizationHeaderMalformed,
+            Self::AuthorizationQueryParametersError(_) => ErrorCode::AuthorizationQueryParametersError,
+            Self::InvalidArgument(_) => ErrorCode::InvalidArgument,
+            Self::InvalidRequest(_) => ErrorCode::InvalidRequest,
+            Self::RequestTimeTooSkewed => ErrorCode::RequestTimeTooSkewed,
+            Self::SignatureDoesNotMatch(_) => ErrorCode::SignatureDoesNotMatch,
         }
     }
 

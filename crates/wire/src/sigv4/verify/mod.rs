@@ -63,6 +63,7 @@ pub struct Received<'a> {
 
 /// What a request says of who sends it.
 #[derive(Debug)]
+#[expect(clippy::large_enum_variant, reason = "there is one for each request, and it is not moved around")]
 pub enum Presented<'a> {
     /// Nothing.
     Anonymous,

@@ -59,7 +59,7 @@ impl Request<'_> {
         match self.claim(|_| Ok(())) {
             Ok(Some(())) => "claim",
             Ok(None) => "anonymous",
-            Err(error) => error.code(),
+            Err(error) => error.code().as_str(),
         }
     }
 }
