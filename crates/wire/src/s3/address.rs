@@ -97,7 +97,7 @@ fn without_port(host: &str) -> &str {
     }
 }
 
-/// Enough to keep a name from being read as anything else than a name; whether there is such a bucket is another matter.
+/// Enough to keep a name from being read as anything but a name. Whether there is such a bucket is another matter.
 pub(super) fn is_bucket(name: &str) -> bool {
     let is_name_byte = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'.' | b'_');
     (1..=BUCKET_BYTES_MAX).contains(&name.len())

@@ -1,7 +1,7 @@
 //! The header `x-amz-copy-source`: which object a copy reads.
 //!
-//! `bucket/key` or `/bucket/key`, percent-encoded, with `?versionId=…` behind it that is not part of the key: a `?` in
-//! a key is escaped. It names a second bucket and key in one request, so it has rights of its own to pass.
+//! `bucket/key` or `/bucket/key`, percent-encoded, with `?versionId=…` behind it that is no part of the key: a `?` in a
+//! key is escaped. It names a second bucket and key in one request, so it has rights of its own to pass.
 //!
 //! <https://docs.aws.amazon.com/AmazonS3/latest/API/API_CopyObject.html#AmazonS3-CopyObject-request-header-CopySource>
 

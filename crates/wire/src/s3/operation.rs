@@ -144,7 +144,7 @@ mod parameters {
     pub(super) const VERSION: &[Parameter] = &[VersionId];
     pub(super) const UPLOAD: &[Parameter] = &[UploadId];
     pub(super) const PART: &[Parameter] = &[UploadId, PartNumber];
-    pub(super) const PARTS: &[Parameter] = &[UploadId, MaxParts, PartNumberMarker, EncodingType];
+    pub(super) const PARTS: &[Parameter] = &[UploadId, MaxParts, PartNumberMarker];
     pub(super) const SELECT: &[Parameter] = &[SelectType];
     pub(super) const BUCKETS: &[Parameter] = &[MaxBuckets, ContinuationToken, Prefix, BucketRegion];
     pub(super) const OBJECT: &[Parameter] = &[
@@ -170,7 +170,10 @@ use parameters::{
 };
 
 macro_rules! operations {
-    ($($level:ident $verb:ident $sub_resource:literal $variant:ident $right:expr, $body:expr, $retry:ident, $parameters:ident;)*) => {
+    ($(
+        $level:ident $verb:ident $sub_resource:literal $variant:ident
+            $right:expr, $body:expr, $retry:ident, $parameters:ident;
+    )*) => {
         /// An operation of S3, by S3's own name.
         #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
         #[expect(missing_docs, reason = "the names are S3's, whose pages explain them")]
@@ -239,6 +242,7 @@ const ACL: Option<Right> = Some(Right::Acl);
 const LOCK: Option<Right> = Some(Right::Lock);
 const SETUP: Option<Right> = Some(Right::Configure);
 
+// How it is asked for, its name, the right it needs, its body, whether it may be sent twice, its parameters.
 operations! {
     Service Get "" ListBuckets None, NONE, AGAIN, BUCKETS;
 

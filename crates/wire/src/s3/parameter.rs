@@ -1,7 +1,5 @@
 //! The query parameters that Wharf knows, and the values that each may have.
 
-use crate::encode;
-
 use super::{ErrorCode, Operation, Refusal};
 
 macro_rules! parameters {
@@ -150,6 +148,11 @@ impl Parameters {
         self.0.iter().map(|(parameter, value)| (*parameter, value.as_str()))
     }
 
+    /// The query of a request for `operation`, decoded: its sub-resource, and the parameters.
+    pub fn pairs(&self, operation: Operation) -> impl Iterator<Item = (&str, &str)> {
+        operation.flag().into_iter().chain(self.iter().map(|(parameter, value)| (parameter.name(), value)))
+    }
+
     /// `uploadId`
     pub fn upload_id(&self) -> Option<&str> {
         self.get(Parameter::UploadId)
@@ -170,20 +173,10 @@ impl Parameters {
         self.get(Parameter::Prefix).unwrap_or_default()
     }
 
-    /// The query in canonical form, as it is signed and sent: `operation`'s sub-resource and the parameters.
-    pub fn canonical_query(&self, operation: Operation) -> String {
-        let sent = self.iter().map(|(parameter, value)| (parameter.name(), value));
-        let mut pairs: Vec<(&str, &str)> = operation.flag().into_iter().chain(sent).collect();
-        // Names are made of unreserved characters, so that their order is that of their encoded forms.
-        pairs.sort_unstable();
-        let mut out = String::new();
-        for (name, value) in pairs {
-            out.push_str(if out.is_empty() { "" } else { "&" });
-            out.push_str(name);
-            out.push('=');
-            encode::query(value, &mut out);
-        }
-        out
+    /// Whether the caller chooses headers of the reply. Only who signs may: a link to a public object could make a page
+    /// of it.
+    pub fn override_reply(&self) -> bool {
+        self.0.iter().any(|(parameter, _)| matches!(parameter.rule(), Rule::HeaderValue))
     }
 
     /// Adds a parameter of `operation`'s, decoded from the query.

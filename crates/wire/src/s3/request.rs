@@ -70,10 +70,10 @@ const COPY_SOURCE: &str = "x-amz-copy-source";
 
 type Pair<'a> = (Cow<'a, str>, Cow<'a, str>);
 
-/// The names and values of a query, without an SDK's hint which operation it has in mind.
+/// The names and values of a query, without what signs it and without an SDK's hint which operation it has in mind.
 fn decode(query: &str) -> Result<Vec<Pair<'_>>, Refusal> {
     let mut pairs: Vec<Pair<'_>> = Vec::new();
-    for (name, value) in encode::query_pairs(query) {
+    for (name, value) in encode::query_pairs(query).filter(|(name, _)| !is_of_signature(name)) {
         let (name, value) = (uri::decode_query(name)?, uri::decode_query(value)?);
         // Names of headers are the same in any case, and other names that differ in case alone are wrong in any case.
         if pairs.iter().any(|(known, _)| known.eq_ignore_ascii_case(&name)) {
@@ -88,7 +88,7 @@ fn decode(query: &str) -> Result<Vec<Pair<'_>>, Refusal> {
     Ok(pairs)
 }
 
-/// The parameters that sign a request. Whoever verifies it has read them.
+/// The parameters that sign a request. Whoever verifies it reads them, and sees that each is there once.
 const SIGNATURE: [&str; 8] = [
     "X-Amz-Algorithm",
     "X-Amz-Content-Sha256",
@@ -100,11 +100,15 @@ const SIGNATURE: [&str; 8] = [
     "X-Amz-SignedHeaders",
 ];
 
-/// Takes all `x-amz-*` out of `pairs`, and forgets those that sign the request.
+fn is_of_signature(name: &str) -> bool {
+    SIGNATURE.iter().any(|known| known.eq_ignore_ascii_case(name))
+}
+
+/// Takes all `x-amz-*` out of `pairs`, and forgets those of a signature whose names were escaped.
 fn take_query_headers(pairs: &mut Vec<Pair<'_>>) -> Vec<(String, String)> {
     pairs
         .extract_if(.., |(name, _)| is_amz(name))
-        .filter(|(name, _)| !SIGNATURE.iter().any(|known| known.eq_ignore_ascii_case(name)))
+        .filter(|(name, _)| !is_of_signature(name))
         .map(|(name, value)| (name.to_ascii_lowercase(), value.into_owned()))
         .collect()
 }
