@@ -10,6 +10,7 @@ pub mod chunked;
 pub mod date;
 pub mod encode;
 pub mod endpoint;
+pub mod form;
 pub mod names;
 pub mod s3;
 pub mod sigv4;

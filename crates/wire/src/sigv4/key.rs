@@ -96,6 +96,13 @@ impl SigningKey {
         self.sign_lines(ALGORITHM, date, &[canonical_request.as_str()])
     }
 
+    /// Signs a text as it is. A form's policy is signed so: what it is good for stands in itself.
+    pub(crate) fn sign_text(&self, text: &str) -> Signature {
+        let mut mac = self.keyed.clone();
+        mac.update(text.as_bytes());
+        Signature::new(&mac.finalize().into_bytes().into())
+    }
+
     /// Signs the string of `algorithm`, `date`, the scope and `lines`, each on a line of its own.
     pub(super) fn sign_lines(&self, algorithm: &str, date: &AmzDate, lines: &[&str]) -> Signature {
         let mut mac = self.keyed.clone();
