@@ -9,4 +9,15 @@ fuzz_target!(|document: &[u8]| {
     let _ = xml::read_bucket_names(document);
     let _ = xml::read_cors(document);
     let _ = xml::read_upload_id(document);
+    let _ = xml::read_completed(document);
+    let _ = xml::check_complete_multipart(document);
+    let _ = xml::check(document, "AccessControlPolicy");
+    if let Ok(delete) = xml::read_delete(document) {
+        let written = xml::write_delete(&delete.objects, "", delete.quiet);
+        assert_eq!(xml::read_delete(written.as_bytes()), Ok(delete));
+    }
+    if let Ok(result) = xml::read_delete_result(document) {
+        let written = xml::write_delete_result(&result);
+        assert_eq!(xml::read_delete_result(written.as_bytes()), Ok(result));
+    }
 });
