@@ -3,15 +3,13 @@
 //! The operation follows from the method, the address and at most one sub-resource, by the table in
 //! [`super::operation`]. Whatever is not in the table is refused, never guessed.
 
-use std::borrow::Cow;
+use std::{borrow::Cow, fmt};
 
 use http::Method;
 
 use crate::encode;
 
-use super::{
-    Address, ErrorCode, Operation, Parameter, Parameters, Refusal, Verb, operation::is_sub_resource, uri,
-};
+use super::{Address, ErrorCode, Operation, Parameters, Refusal, Verb, operation::is_sub_resource, uri};
 
 /// Harm of more: names are compared with each other.
 const PARAMETERS_MAX: usize = 64;
@@ -28,7 +26,7 @@ pub struct Head<'a> {
 }
 
 /// A request that is one of S3's.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq)]
 pub struct Request {
     /// What it is about; its level is the operation's.
     pub address: Address,
@@ -39,6 +37,19 @@ pub struct Request {
     /// Headers that came in the query, as presigning SDKs put them there: lower-case names of `x-amz-*` headers, each
     /// once. They are subject to all that headers are subject to, and must not be sent as a header besides.
     pub query_headers: Vec<(String, String)>,
+}
+
+/// Without the values of headers: one may be a customer's key.
+impl fmt::Debug for Request {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let names: Vec<&str> = self.query_headers.iter().map(|(name, _)| name.as_str()).collect();
+        out.debug_struct("Request")
+            .field("address", &self.address)
+            .field("operation", &self.operation)
+            .field("parameters", &self.parameters)
+            .field("query_headers", &names)
+            .finish()
+    }
 }
 
 /// Reads a request's head.
@@ -56,10 +67,8 @@ pub fn parse(address: Address, head: Head<'_>) -> Result<Request, Refusal> {
             _ => parameters.add(operation, &name, value.into_owned())?,
         }
     }
-    if operation.parameters().contains(&Parameter::PartNumber)
-        && operation.sub_resource() == Parameter::UploadId.name()
-        && parameters.part_number().is_none()
-    {
+    let is_part = matches!(operation, Operation::UploadPart | Operation::UploadPartCopy);
+    if is_part && parameters.part_number().is_none() {
         return Err(Refusal::new(ErrorCode::InvalidArgument, "An upload of a part needs a partNumber."));
     }
     Ok(Request { address, operation, parameters, query_headers })

@@ -326,6 +326,9 @@ fn a_presigned_query_brings_headers_along() {
     assert_eq!(request.query_headers, headers.map(|(name, value)| (name.to_owned(), value.to_owned())));
     assert_eq!(code("PUT", "/b/k?X-Amz-Acl=private&x-amz-acl=public-read"), ErrorCode::InvalidArgument);
 
+    let secret = ask("GET", "/b/k?x-amz-server-side-encryption-customer-key=SECRET").unwrap();
+    assert!(!format!("{secret:?}").contains("SECRET"));
+
     let copy = ask("PUT", "/b/k?x-amz-copy-source=%2Fa%2Fb").unwrap();
     assert_eq!(copy.operation, Operation::CopyObject);
     assert_eq!(code("GET", "/b/k?x-amz-copy-source=%2Fa%2Fb"), ErrorCode::InvalidArgument);
