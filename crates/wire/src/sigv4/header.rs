@@ -25,7 +25,7 @@ const SECURITY_TOKEN: HeaderName = HeaderName::from_static("x-amz-security-token
 pub struct HeaderSigning<'a> {
     /// The request's method.
     pub method: &'a Method,
-    /// The path as it is sent, percent-encoded by [`crate::encode`].
+    /// The path as it is sent, percent-encoded.
     pub encoded_path: &'a str,
     /// The query as it is sent, percent-encoded, without `?`, in any order.
     pub encoded_query: &'a str,
@@ -114,7 +114,7 @@ fn authorization(
     let headers = CanonicalHeaders::sort(&mut headers);
     let digest = CanonicalRequest {
         method: input.method.as_str(),
-        path: input.encoded_path,
+        path: &canonical::path(input.encoded_path),
         query: &canonical::query(input.encoded_query),
         headers,
         payload_sha256: input.payload.as_str(),

@@ -11,6 +11,37 @@
 //!
 //! Signed are the method, the path and the query, `host`, and every `x-amz-*` header that came: one that is not signed
 //! could make another request of a signed one (a copy of an upload, for one). Other headers are the client's to sign.
+//!
+//! The presigned GET of the S3 documentation:
+//!
+//! ```
+//! # use http::{HeaderMap, Method};
+//! use wharf_wire::sigv4::{
+//!     AccessKeyId, Credentials, SigningKey,
+//!     verify::{Presented, Received},
+//! };
+//!
+//! let request = Received {
+//!     method: &Method::GET,
+//!     authority: "examplebucket.s3.amazonaws.com",
+//!     path: "/test.txt",
+//!     query: "X-Amz-Algorithm=AWS4-HMAC-SHA256\
+//!             &X-Amz-Credential=AKIAIOSFODNN7EXAMPLE%2F20130524%2Fus-east-1%2Fs3%2Faws4_request\
+//!             &X-Amz-Date=20130524T000000Z&X-Amz-Expires=86400&X-Amz-SignedHeaders=host\
+//!             &X-Amz-Signature=aeeed9bbccd4d02ee5c0109b86d86835f995330da4c265957d157751f604d404",
+//!     headers: &HeaderMap::new(),
+//! };
+//! let Presented::Claim(claim) = Presented::parse(request)? else { panic!("the request is signed") };
+//!
+//! let credentials = Credentials {
+//!     access_key_id: AccessKeyId::parse("AKIAIOSFODNN7EXAMPLE")?,
+//!     secret_access_key: "wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY".into(),
+//!     session_token: None,
+//! };
+//! let key = SigningKey::derive(&credentials, claim.scope().clone());
+//! assert_eq!(claim.verify(&key)?.date.as_str(), "20130524T000000Z");
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
 
 mod credential;
 mod error;
