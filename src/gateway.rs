@@ -3,6 +3,7 @@
 //! ```text
 //! Config ─→ Snapshot (authenticator, rate limits, CORS, API) ─→ Pipeline ─→ api door
 //!       ├─→ Live rules, certificates ─────────────────────────────────────↗
+//!       ├─→ Origins (a client for each provider) ─→ S3 endpoint ─→ Pipeline ─→ s3 door
 //!       └─→ Metrics ─→ Admin ─→ admin door
 //! ```
 //!
@@ -14,15 +15,16 @@ use thiserror::Error;
 
 use crate::{
     admin::{Admin, Metrics},
-    backend::SigningKeys,
+    backend::{Origins, SigningKeys},
     clock::Clock,
     config::{
         Config, ConfigError,
         checked::{Listener, Server},
         restart_needed,
     },
-    pipeline::{ApiDoor, Pipeline, Snapshot},
+    pipeline::{ApiDoor, Pipeline, S3Door, Snapshot},
     request::{authenticate::Authenticator, cors::CorsPolicy, rate_limit::RateLimits},
+    s3_endpoint::S3Endpoint,
     seal::Sealer,
     sealing_key::{self, SealingKeyError},
     server::{Certificates, Door, DoorError, Drain, Live, TlsError},
@@ -60,8 +62,10 @@ pub enum StartError {
 pub struct Gateway {
     core: Arc<Core>,
     api_address: SocketAddr,
+    s3_address: Option<SocketAddr>,
     admin_address: SocketAddr,
-    api_drain: Drain,
+    /// Of all doors that apps use.
+    drain: Drain,
     admin_drain: Drain,
 }
 
@@ -73,32 +77,54 @@ struct Core {
     signing_keys: Arc<SigningKeys>,
     pipeline: Arc<Pipeline>,
     live: Arc<Live>,
-    api_certificates: Option<Arc<Certificates>>,
-    admin_certificates: Option<Arc<Certificates>>,
+    certificates: DoorCertificates,
+}
+
+/// What each door shows of itself, where it speaks TLS.
+#[derive(Debug)]
+struct DoorCertificates {
+    api: Option<Arc<Certificates>>,
+    s3: Option<Arc<Certificates>>,
+    admin: Option<Arc<Certificates>>,
 }
 
 impl Gateway {
     /// Starts to serve as `config` says.
     pub async fn start(config: Config, clock: Clock) -> Result<Self, StartError> {
         let core = Arc::new(Core::new(config, clock)?);
-        let config = core.pipeline.snapshot();
-        let server = &config.config.server;
-        let metrics = &core.metrics;
-        let api = core.open(&server.api, core.api_certificates.as_ref(), metrics.api_door.clone()).await?;
+        let snapshot = core.pipeline.snapshot();
+        let (server, metrics) = (&snapshot.config.server, &core.metrics);
+        let api = core.open(&server.api, core.certificates.api.as_ref(), metrics.api_door.clone()).await?;
+        let s3 = match &server.s3 {
+            Some(door) => {
+                Some(core.open(door, core.certificates.s3.as_ref(), metrics.s3_door.clone()).await?)
+            }
+            None => None,
+        };
         let admin =
-            core.open(&server.admin, core.admin_certificates.as_ref(), metrics.admin_door.clone()).await?;
+            core.open(&server.admin, core.certificates.admin.as_ref(), metrics.admin_door.clone()).await?;
         let (api_address, admin_address) = (api.address(), admin.address());
-        let (api_drain, admin_drain) = (Drain::default(), Drain::default());
-        api_drain.spawn(api.serve(Arc::new(ApiDoor(Arc::clone(&core.pipeline))), api_drain.clone()));
-        let pages = Arc::new(Admin::new(Arc::clone(metrics), api_drain.clone()));
+        let s3_address = s3.as_ref().map(Door::address);
+        let (drain, admin_drain) = (Drain::default(), Drain::default());
+        drain.spawn(api.serve(Arc::new(ApiDoor(Arc::clone(&core.pipeline))), drain.clone()));
+        if let Some(s3) = s3 {
+            drain.spawn(s3.serve(Arc::new(S3Door(Arc::clone(&core.pipeline))), drain.clone()));
+        }
+        let pages = Arc::new(Admin::new(Arc::clone(metrics), drain.clone()));
         admin_drain.spawn(admin.serve(pages, admin_drain.clone()));
-        tracing::info!(api = %api_address, admin = %admin_address, "serving");
-        Ok(Self { core, api_address, admin_address, api_drain, admin_drain })
+        let s3_shown = s3_address.map(tracing::field::display);
+        tracing::info!(api = %api_address, s3 = s3_shown, admin = %admin_address, "serving");
+        Ok(Self { core, api_address, s3_address, admin_address, drain, admin_drain })
     }
 
     /// Where the API listens.
     pub fn api_address(&self) -> SocketAddr {
         self.api_address
+    }
+
+    /// Where the S3 endpoint listens, if there is one.
+    pub fn s3_address(&self) -> Option<SocketAddr> {
+        self.s3_address
     }
 
     /// Where health and metrics are.
@@ -117,14 +143,14 @@ impl Gateway {
     /// aborted. While it waits `/readyz` says 503.
     pub async fn shutdown(&self) -> bool {
         let patience = self.core.pipeline.snapshot().config.server.drain_timeout;
-        let in_time = self.api_drain.finish(patience).await;
+        let in_time = self.drain.finish(patience).await;
         self.admin_drain.finish(ADMIN_DRAIN_TIMEOUT).await;
         in_time
     }
 
     /// Cuts a [`Self::shutdown`] short.
     pub fn abort(&self) {
-        self.api_drain.abort();
+        self.drain.abort();
         self.admin_drain.abort();
     }
 }
@@ -134,11 +160,10 @@ impl Core {
         let metrics = Arc::new(Metrics::default());
         let signing_keys = Arc::new(SigningKeys::new(SIGNING_KEYS_MAX));
         let live = Arc::new(Live::new(&config.server));
-        let api_certificates = certificates(&config.server.api)?;
-        let admin_certificates = certificates(&config.server.admin)?;
+        let certificates = DoorCertificates::read(&config.server)?;
         let snapshot = snapshot(config, clock, &signing_keys, None)?;
         let pipeline = Arc::new(Pipeline::new(snapshot, clock, Arc::clone(&metrics)));
-        Ok(Self { clock, metrics, signing_keys, pipeline, live, api_certificates, admin_certificates })
+        Ok(Self { clock, metrics, signing_keys, pipeline, live, certificates })
     }
 
     async fn open(
@@ -155,13 +180,11 @@ impl Core {
         for setting in restart_needed(&previous.config, &config) {
             tracing::warn!(setting, "this setting changes only with a restart");
         }
-        let api_certificates = certificates(&config.server.api)?;
-        let admin_certificates = certificates(&config.server.admin)?;
+        let certificates = DoorCertificates::read(&config.server)?;
         let server = config.server.clone();
-        let snapshot = snapshot(config, self.clock, &self.signing_keys, Some(&previous.rate_limits))?;
+        let snapshot = snapshot(config, self.clock, &self.signing_keys, Some(&previous))?;
         // From here on nothing can fail.
-        replace(self.api_certificates.as_ref(), api_certificates.as_ref());
-        replace(self.admin_certificates.as_ref(), admin_certificates.as_ref());
+        self.certificates.replace(&certificates);
         self.live.replace(&server);
         self.pipeline.replace(snapshot);
         Ok(())
@@ -172,12 +195,16 @@ fn snapshot(
     config: Config,
     clock: Clock,
     signing_keys: &Arc<SigningKeys>,
-    previous: Option<&Arc<RateLimits>>,
+    previous: Option<&Snapshot>,
 ) -> Result<Snapshot, StartError> {
     let config = Arc::new(config);
     let authenticator = Authenticator::new(&config.keys, config.jwt.as_ref(), &config.upload.cors.origins)
         .map_err(StartError::Setting)?;
-    let rate_limits = Arc::new(RateLimits::new(&config, clock, previous.map(AsRef::as_ref)));
+    let rate_limits = Arc::new(RateLimits::new(&config, clock, previous.map(|old| old.rate_limits.as_ref())));
+    let origins = Origins::new(&config, signing_keys, clock, previous.map(|old| old.origins.as_ref()));
+    let origins =
+        Arc::new(origins.map_err(|error| StartError::Setting(format!("the client for providers: {error}")))?);
+    let s3 = S3Endpoint::new(Arc::clone(&config), Arc::clone(&origins), Arc::clone(&rate_limits));
     let api = UploadApi::new(Parts {
         config: Arc::clone(&config),
         signing_keys: Arc::clone(signing_keys),
@@ -186,7 +213,8 @@ fn snapshot(
         clock,
     });
     let cors = CorsPolicy::new(&config.upload.cors);
-    Ok(Snapshot { config, authenticator, rate_limits, cors, api })
+    let signing_keys = Arc::clone(signing_keys);
+    Ok(Snapshot { config, authenticator, rate_limits, cors, signing_keys, origins, api, s3 })
 }
 
 fn sealer(server: &Server) -> Result<Sealer, StartError> {
@@ -200,12 +228,24 @@ fn sealer(server: &Server) -> Result<Sealer, StartError> {
     Sealer::new(keys).map_err(|problem| StartError::Setting(format!("server.sealing_keys: {problem}")))
 }
 
-fn certificates(listener: &Listener) -> Result<Option<Arc<Certificates>>, TlsError> {
-    listener.tls.as_ref().map(|files| Certificates::read(files).map(Arc::new)).transpose()
-}
+impl DoorCertificates {
+    fn read(server: &Server) -> Result<Self, TlsError> {
+        let read = |listener: &Listener| {
+            listener.tls.as_ref().map(|files| Certificates::read(files).map(Arc::new)).transpose()
+        };
+        Ok(Self {
+            api: read(&server.api)?,
+            s3: server.s3.as_ref().map(read).transpose()?.flatten(),
+            admin: read(&server.admin)?,
+        })
+    }
 
-fn replace(current: Option<&Arc<Certificates>>, new: Option<&Arc<Certificates>>) {
-    if let (Some(current), Some(new)) = (current, new) {
-        current.replace(new);
+    /// Takes over the certificates of doors that had some.
+    fn replace(&self, new: &Self) {
+        for (current, new) in [(&self.api, &new.api), (&self.s3, &new.s3), (&self.admin, &new.admin)] {
+            if let (Some(current), Some(new)) = (current, new) {
+                current.replace(new);
+            }
+        }
     }
 }

@@ -12,6 +12,7 @@ pub mod gateway;
 pub mod key_set;
 pub mod pipeline;
 pub mod request;
+pub mod s3_endpoint;
 pub mod seal;
 pub mod sealing_key;
 pub mod server;

@@ -27,6 +27,8 @@ pub struct Metrics {
     pub requests_in_flight: Gauge,
     /// The upload API's connections.
     pub api_door: DoorMetrics,
+    /// The S3 endpoint's connections.
+    pub s3_door: DoorMetrics,
     /// The admin listener's connections.
     pub admin_door: DoorMetrics,
 }
@@ -62,6 +64,7 @@ impl Default for Metrics {
             reloads: Family::default(),
             requests_in_flight: Gauge::default(),
             api_door: DoorMetrics::default(),
+            s3_door: DoorMetrics::default(),
             admin_door: DoorMetrics::default(),
         };
         metrics.register();
@@ -103,6 +106,7 @@ impl Metrics {
             }
         };
         self.api_door = door("api");
+        self.s3_door = door("s3");
         self.admin_door = door("admin");
         let registry = &mut self.registry;
         registry.register("connections", "Open connections", open);

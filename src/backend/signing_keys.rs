@@ -15,7 +15,10 @@ use std::{
 use dashmap::DashMap;
 use secrecy::ExposeSecret;
 use wharf_provider::Account;
-use wharf_wire::{date::Timestamp, sigv4::SigningKey};
+use wharf_wire::{
+    date::Timestamp,
+    sigv4::{Credentials, Scope, SigningKey},
+};
 
 /// Derived keys by credentials and scope; bounded, however many callers bring credentials of their own. `Debug` shows
 /// how many.
@@ -45,12 +48,26 @@ impl SigningKeys {
 
     /// The key for a request of `account` at `now`.
     pub fn key(&self, account: &Account, now: Timestamp) -> Arc<SigningKey> {
-        let day = day(now);
-        let fingerprint = self.fingerprint(account, day);
+        self.find_or_derive(account.credentials(), account.region().as_str(), day(now), || account.scope(now))
+    }
+
+    /// The key of `credentials` for `scope`.
+    pub fn key_of(&self, credentials: &Credentials, scope: &Scope) -> Arc<SigningKey> {
+        self.find_or_derive(credentials, scope.region(), day(scope.midnight()), || scope.clone())
+    }
+
+    fn find_or_derive(
+        &self,
+        credentials: &Credentials,
+        region: &str,
+        day: u64,
+        scope: impl FnOnce() -> Scope,
+    ) -> Arc<SigningKey> {
+        let fingerprint = self.fingerprint(credentials, region, day);
         if let Some(key) = self.find(fingerprint) {
             return key;
         }
-        let key = Arc::new(SigningKey::derive(account.credentials(), account.scope(now)));
+        let key = Arc::new(SigningKey::derive(credentials, scope()));
         if self.keys.len() >= self.keys_max {
             self.sweep(day);
         }
@@ -68,23 +85,18 @@ impl SigningKeys {
         Some(Arc::clone(&cached.key))
     }
 
-    /// Forgets other days, and what was not asked for since the last sweep. Keys in steady use (those of configured
+    /// Forgets earlier days, and what was not asked for since the last sweep. Keys in steady use (those of configured
     /// accounts) outlive a flood of keys that are used once. When everything is in use, everything goes.
     fn sweep(&self, today: u64) {
-        self.keys.retain(|_, cached| cached.day == today && cached.was_used.swap(false, Ordering::Relaxed));
+        self.keys.retain(|_, cached| cached.day >= today && cached.was_used.swap(false, Ordering::Relaxed));
         if self.keys.len() >= self.keys_max {
             self.keys.clear();
         }
     }
 
-    fn fingerprint(&self, account: &Account, day: u64) -> Fingerprint {
-        let credentials = account.credentials();
-        let parts = (
-            credentials.access_key_id.as_str(),
-            credentials.secret_access_key.expose_secret(),
-            account.region().as_str(),
-            day,
-        );
+    fn fingerprint(&self, credentials: &Credentials, region: &str, day: u64) -> Fingerprint {
+        let parts =
+            (credentials.access_key_id.as_str(), credentials.secret_access_key.expose_secret(), region, day);
         let [first, second] = &self.halves;
         (first.hash_one(parts), second.hash_one(parts))
     }

@@ -8,6 +8,7 @@
 //! Each door is a file here, and its `answer` is the list of its steps in order.
 
 mod api;
+mod s3;
 
 use std::{net::SocketAddr, sync::Arc};
 
@@ -16,9 +17,11 @@ use http::{HeaderMap, HeaderName, HeaderValue, Response, Version, header, reques
 use tracing::Span;
 
 pub use api::ApiDoor;
+pub use s3::S3Door;
 
 use crate::{
     admin::Metrics,
+    backend::{Origins, SigningKeys},
     clock::Clock,
     config::Config,
     error::{Error, Fault},
@@ -33,6 +36,7 @@ use crate::{
         id::RequestIds,
         rate_limit::RateLimits,
     },
+    s3_endpoint::S3Endpoint,
     upload_api::UploadApi,
 };
 
@@ -50,8 +54,14 @@ pub struct Snapshot {
     pub rate_limits: Arc<RateLimits>,
     /// From which pages.
     pub cors: CorsPolicy,
-    /// What for.
+    /// Signing keys that were derived before.
+    pub signing_keys: Arc<SigningKeys>,
+    /// Every provider, to be reached.
+    pub origins: Arc<Origins>,
+    /// The upload API.
     pub api: UploadApi,
+    /// The S3 endpoint.
+    pub s3: S3Endpoint,
 }
 
 /// What the doors share.

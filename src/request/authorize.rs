@@ -12,24 +12,37 @@ use super::authenticate::Identity;
 /// Nothing is allowed that no grant names: a key without grants can do nothing with configured buckets. For a
 /// listing, `key` is the prefix that is to be listed.
 pub fn authorize(identity: &Identity, action: Action, bucket: &str, key: &str) -> Result<(), Error> {
-    let grants = match identity {
-        Identity::Key(known) => known.allow.as_slice(),
-        Identity::User { allow, .. } => allow,
-        Identity::Loopback => return Ok(()),
-    };
-    if grants.iter().any(|grant| allows(grant, action, bucket, key)) {
+    if grants(identity).is_none_or(|grants| grants.iter().any(|grant| allows(grant, action, bucket, key))) {
         return Ok(());
     }
     Err(Error::new(Code::AccessDenied, "This key may not do this here.")
         .hint("A grant of the key in the configuration must name the bucket, a prefix of the object's key, and the action."))
 }
 
-fn allows(grant: &Grant, action: Action, bucket: &str, key: &str) -> bool {
-    let names_bucket = match &grant.bucket {
+/// Whether an error may tell the caller of `bucket`: a name is no secret to whoever may use it, and to nobody else.
+pub fn may_know(identity: &Identity, bucket: &str) -> bool {
+    grants(identity).is_none_or(|grants| grants.iter().any(|grant| is_for(grant, bucket)))
+}
+
+/// The caller's grants; `None` is a caller who may do everything.
+pub(crate) fn grants(identity: &Identity) -> Option<&[Grant]> {
+    match identity {
+        Identity::Key(key) => Some(&key.allow),
+        Identity::User { allow, .. } => Some(allow),
+        Identity::Loopback => None,
+    }
+}
+
+/// Whether a grant says anything about `bucket`.
+pub(crate) fn is_for(grant: &Grant, bucket: &str) -> bool {
+    match &grant.bucket {
         GrantBucket::Any => true,
         GrantBucket::Named(name) => name == bucket,
-    };
-    names_bucket && grant.actions.contains(&action) && is_below(&grant.prefix, key)
+    }
+}
+
+fn allows(grant: &Grant, action: Action, bucket: &str, key: &str) -> bool {
+    is_for(grant, bucket) && grant.actions.contains(&action) && is_below(&grant.prefix, key)
 }
 
 /// Whether `key` is below `prefix`. S3 takes `..` as it stands, but some stores keep objects as files and walk up with

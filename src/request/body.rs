@@ -127,50 +127,80 @@ impl Collected {
     }
 }
 
-/// How long a body may still take. No clock is read and no timer made unless the body makes us wait.
-struct Pace {
-    body_timeout: Duration,
+/// How long a body may still take. Only the time in which we wait for the client counts, not that in which what it sent
+/// waits for us. No clock is read and no timer made unless the body makes us wait.
+pub(crate) struct Pace {
+    patience_max: Patience,
     bytes_per_second_min: u64,
     received: u64,
-    waiting: Option<(Instant, Pin<Box<Sleep>>)>,
+    /// Before the wait that is going on.
+    waited: Duration,
+    waiting_since: Option<Instant>,
+    timer: Option<Pin<Box<Sleep>>>,
+}
+
+#[derive(Clone, Copy)]
+enum Patience {
+    /// For the whole body.
+    Body(Duration),
+    /// For the next piece of it: an object may take hours.
+    Piece(Duration),
 }
 
 impl Pace {
     fn new(limits: &ServerLimits) -> Self {
         Self {
-            body_timeout: limits.body_timeout,
+            patience_max: Patience::Body(limits.body_timeout),
             bytes_per_second_min: limits.body_bytes_per_second_min,
             received: 0,
-            waiting: None,
+            waited: Duration::ZERO,
+            waiting_since: None,
+            timer: None,
         }
     }
 
-    fn received(&mut self, bytes: usize) {
-        self.received = self.received.saturating_add(bytes as u64);
+    /// For a body of any length, which may not be silent for longer than a small one may take.
+    pub(crate) fn streaming(limits: &ServerLimits) -> Self {
+        Self { patience_max: Patience::Piece(limits.body_timeout), ..Self::new(limits) }
     }
 
-    /// How long the body may take from its beginning, given what has come of it; a least rate of 0 is none.
+    /// Bytes came, which ends a wait.
+    pub(crate) fn received(&mut self, bytes: usize) {
+        self.received = self.received.saturating_add(bytes as u64);
+        if let Some(since) = self.waiting_since.take() {
+            self.waited = self.waited.saturating_add(since.elapsed());
+        }
+    }
+
+    /// How long this wait may last, given what has come and how long that took; a least rate of 0 is none.
     fn patience(&self) -> Duration {
+        let left = |whole: Duration| whole.saturating_sub(self.waited);
+        let most = match self.patience_max {
+            Patience::Body(whole) => left(whole),
+            Patience::Piece(silence) => silence,
+        };
         let earned = self.received.checked_div(self.bytes_per_second_min).map(Duration::from_secs);
-        earned
-            .map_or(self.body_timeout, |earned| self.body_timeout.min(SLOW_BODY_GRACE.saturating_add(earned)))
+        earned.map_or(most, |earned| most.min(left(SLOW_BODY_GRACE.saturating_add(earned))))
     }
 
     /// Resolves when the body is overdue, in all or by its rate so far.
-    fn poll_overdue(&mut self, context: &mut Context<'_>) -> Poll<Error> {
-        let patience = self.patience();
-        let (started, timer) = self.waiting.get_or_insert_with(|| {
-            let started = clock::instant();
-            (started, Box::pin(sleep_until(started + patience)))
-        });
-        let due = *started + patience;
-        if timer.deadline() != due {
+    pub(crate) fn poll_overdue(&mut self, context: &mut Context<'_>) -> Poll<Error> {
+        let due = *self.waiting_since.get_or_insert_with(clock::instant) + self.patience();
+        let timer = self.timer.get_or_insert_with(|| Box::pin(sleep_until(due)));
+        if timer.deadline() > due {
             timer.as_mut().reset(due);
         }
-        timer.as_mut().poll(context).map(|()| {
-            Error::new(Code::RequestTimeout, "The body did not arrive in time.")
-                .hint("Send the body without long pauses.")
-        })
+        // An old timer may ring early; it is not set anew for every wait, of which a large body has many.
+        while timer.as_mut().poll(context).is_ready() {
+            if timer.deadline() >= due {
+                return Poll::Ready(
+                    Error::new(Code::RequestTimeout, "The body did not arrive in time.")
+                        .hint("Send the body without long pauses."),
+                );
+            }
+            timer.as_mut().reset(due);
+        }
+        Poll::Pending
     }
 }
 

@@ -1,23 +1,12 @@
 //! What a caller's grants say about buckets, beside the one check that guards an object (`request::authorize`).
 
 use crate::{
-    config::checked::{Action, Grant, GrantBucket},
-    request::authenticate::Identity,
+    config::checked::{Action, Grant},
+    request::{
+        authenticate::Identity,
+        authorize::{grants, is_for},
+    },
 };
-
-/// The caller's grants; `None` is a caller who may do everything.
-fn grants(identity: &Identity) -> Option<&[Grant]> {
-    match identity {
-        Identity::Key(key) => Some(&key.allow),
-        Identity::User { allow, .. } => Some(allow),
-        Identity::Loopback => None,
-    }
-}
-
-/// Whether an error may tell the caller of `bucket`: a name is no secret to whoever may use it, and to nobody else.
-pub(super) fn may_know(identity: &Identity, bucket: &str) -> bool {
-    grants(identity).is_none_or(|grants| grants.iter().any(|grant| is_for(grant, bucket)))
-}
 
 /// The shortest prefix in `bucket` that the caller may do `action` below; for writing it is where uploads go, since the
 /// rest of a key is Wharf's own making. Without a grant it is empty, and `authorize` refuses.
@@ -27,18 +16,12 @@ pub(super) fn shortest_prefix<'a>(identity: &'a Identity, action: Action, bucket
     prefixes.min_by_key(|prefix| prefix.len()).unwrap_or_default()
 }
 
-fn is_for(grant: &Grant, bucket: &str) -> bool {
-    match &grant.bucket {
-        GrantBucket::Any => true,
-        GrantBucket::Named(name) => name == bucket,
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use std::sync::Arc;
 
     use super::*;
+    use crate::{config::checked::GrantBucket, request::authorize::may_know};
 
     fn identity(grants: &[(&str, &str, Action)]) -> Identity {
         let allow = grants.iter().map(|(bucket, prefix, action)| Grant {

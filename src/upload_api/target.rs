@@ -24,7 +24,10 @@ use crate::{
         checked::{Action, BucketConfig, Callers, ProviderConfig},
     },
     error::{Code, Error},
-    request::{authenticate::Identity, authorize::authorize},
+    request::{
+        authenticate::Identity,
+        authorize::{authorize, may_know},
+    },
 };
 
 use super::{
@@ -191,7 +194,7 @@ impl<'a> Named<'a> {
             (Some(first), Some(second)) => {
                 let known = [first, second].into_iter().chain(own);
                 let known = known.map(|bucket| bucket.name.as_str());
-                let known = known.filter(|name| rights::may_know(identity, name));
+                let known = known.filter(|name| may_know(identity, name));
                 Err(Error::new(Code::AmbiguousBucket, "Several buckets belong to this provider.")
                     .hint("Name one of them in `bucket` or in the path.")
                     .options(known))
@@ -367,12 +370,12 @@ fn is_printable(secret: &SecretString) -> bool {
 
 /// The bucket called `name`. To a caller whom no grant tells of it there is none: names are not to be probed.
 fn known_bucket<'a>(config: &'a Config, identity: &Identity, name: &str) -> Option<&'a BucketConfig> {
-    config.buckets.get(name).filter(|_| rights::may_know(identity, name))
+    config.buckets.get(name).filter(|_| may_know(identity, name))
 }
 
 /// 404 with the names that would be found: the caller's buckets, and the plugins if credentials may be brought.
 fn unknown(config: &Config, identity: &Identity, message: &'static str) -> Error {
-    let buckets = config.buckets.keys().filter(|name| rights::may_know(identity, name)).cloned();
+    let buckets = config.buckets.keys().filter(|name| may_know(identity, name)).cloned();
     let plugins = wharf_plugins::PROVIDERS
         .iter()
         .filter(|_| config.upload.callers.allowed)

@@ -13,13 +13,19 @@
 mod credentials;
 mod jwt;
 mod loopback;
+mod s3;
 mod signature;
 
 use std::{collections::HashMap, fmt, sync::Arc};
 
 use http::request::Parts;
 use sha2::{Digest, Sha256};
-use wharf_wire::date::Timestamp;
+use wharf_wire::{
+    date::Timestamp,
+    sigv4::{AccessKeyId, Credentials},
+};
+
+pub use self::s3::{Expected, Proof};
 
 use crate::{
     config::checked::{Grant, JwtConfig, KeyConfig, Origins},
@@ -67,6 +73,8 @@ pub struct Pending {
 struct KnownKey {
     config: Arc<KeyConfig>,
     secret: Option<Secret>,
+    /// The same secret, as S3 clients sign with it.
+    credentials: Option<Credentials>,
 }
 
 impl Authenticator {
@@ -75,7 +83,8 @@ impl Authenticator {
     pub fn new(keys: &[Arc<KeyConfig>], jwt: Option<&JwtConfig>, pages: &Origins) -> Result<Self, String> {
         let known = |key: &Arc<KeyConfig>| {
             let secret = key.secret.as_ref().map(Secret::new).transpose()?;
-            Ok((digest(key.id.as_bytes()), KnownKey { config: Arc::clone(key), secret }))
+            let credentials = credentials(key);
+            Ok((digest(key.id.as_bytes()), KnownKey { config: Arc::clone(key), secret, credentials }))
         };
         let keys = keys.iter().map(known).collect::<Result<_, String>>()?;
         Ok(Self { keys, jwt: jwt.map(jwt::Verifier::new), pages: pages.clone() })
@@ -150,6 +159,11 @@ impl fmt::Debug for Pending {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
         out.debug_struct("Pending").field("is_signed", &self.awaited.is_some()).finish_non_exhaustive()
     }
+}
+
+fn credentials(key: &KeyConfig) -> Option<Credentials> {
+    let access_key_id = AccessKeyId::parse(&key.id).ok()?;
+    Some(Credentials { access_key_id, secret_access_key: key.secret.clone()?, session_token: None })
 }
 
 fn digest(id: &[u8]) -> [u8; 32] {

@@ -45,6 +45,11 @@ impl Scope {
         &self.text
     }
 
+    /// When the scope's day begins.
+    pub fn midnight(&self) -> Timestamp {
+        self.day
+    }
+
     /// `20130524`
     pub fn day(&self) -> &str {
         self.parts().0

@@ -3,12 +3,16 @@
 //! A [`Code`] decides status and fault; an [`Error`] adds the client's text, and apart from it the log's. The client's
 //! text never holds a secret, a signature or another tenant's name.
 
+mod s3;
+
 use std::{borrow::Cow, time::Duration};
 
 use bytes::Bytes;
 use http::{HeaderValue, Response, StatusCode, header};
 use http_body_util::Full;
 use serde::Serialize;
+
+pub use s3::{S3Error, render_s3};
 
 /// Who is at fault.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -222,14 +226,18 @@ pub fn render(error: &Error, request_id: &str) -> Response<Full<Bytes>> {
     headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
     let promises_retry = matches!(status, StatusCode::TOO_MANY_REQUESTS | StatusCode::SERVICE_UNAVAILABLE);
     if let Some(after) = error.retry_after.or(promises_retry.then_some(RETRY_AFTER_DEFAULT)) {
-        // Rounded up: who comes back early is only refused again.
-        let seconds = after.as_secs() + u64::from(after.subsec_nanos() > 0);
-        headers.insert(header::RETRY_AFTER, HeaderValue::from(seconds.max(1)));
+        headers.insert(header::RETRY_AFTER, seconds(after));
     }
     for (name, value) in &error.headers {
         headers.append(name, value.clone());
     }
     response
+}
+
+/// `Retry-After`, rounded up: who comes back early is only refused again.
+fn seconds(after: Duration) -> HeaderValue {
+    let seconds = after.as_secs() + u64::from(after.subsec_nanos() > 0);
+    HeaderValue::from(seconds.max(1))
 }
 
 #[cfg(test)]
@@ -296,7 +304,7 @@ mod tests {
 
     #[test]
     fn every_code_is_explained_and_nothing_else() {
-        let document = include_str!("../docs/errors.md");
+        let document = include_str!("../../docs/errors.md");
         for code in Code::ALL {
             let section = format!("\n### {}\n\n{}. ", code.as_str(), code.status().as_u16());
             let (_, rest) = document.split_once(&section).unwrap_or_else(|| panic!("{section} is missing"));

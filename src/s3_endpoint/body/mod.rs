@@ -1,0 +1,151 @@
+//! The bodies of requests: an object's streams through [`Upload`], a document is read whole within its bound.
+
+mod checks;
+mod upload;
+
+use bytes::{Bytes, BytesMut};
+use http::{HeaderMap, HeaderName, header};
+use hyper::body::Incoming;
+use wharf_wire::{
+    checksum::ChecksumAlgorithm,
+    chunked::{Decoder, Rules},
+    s3::{Body, ErrorCode},
+    sigv4::{ChunkSigner, PayloadMode},
+};
+
+use checks::Checks;
+use upload::Upload;
+
+use crate::{
+    backend::{Payload, upstream::SendBody},
+    error::S3Error,
+    request::{authenticate::Proof, body::Pace},
+};
+
+use super::forward::Handling;
+
+const DECODED_LENGTH: HeaderName = HeaderName::from_static("x-amz-decoded-content-length");
+const TRAILER: HeaderName = HeaderName::from_static("x-amz-trailer");
+
+/// A body that goes to the provider.
+pub(super) struct Sent {
+    /// What is signed of it.
+    pub(super) payload: Payload,
+    /// Its bytes.
+    pub(super) body: SendBody,
+}
+
+/// Makes an upload's body: `bytes_max` is what the provider takes in one request. Nothing has been read of it, unless it
+/// is empty, and then it has been verified.
+pub(super) async fn upload(
+    handling: &Handling<'_>,
+    incoming: Incoming,
+    bytes_max: u64,
+) -> Result<Sent, S3Error> {
+    let call = handling.call;
+    let mode = call.proof.map_or(PayloadMode::Unsigned, |proof| proof.verified.payload);
+    let mut checks = Checks::of_headers(call.headers)?;
+    let bytes = length(call.headers, mode)?;
+    if bytes > bytes_max {
+        let message =
+            format!("The provider behind this bucket takes at most {bytes_max} bytes in one request.");
+        return Err(S3Error::new(ErrorCode::EntityTooLarge, message));
+    }
+    let mut payload = Payload::Unsigned;
+    if let PayloadMode::Sha256(digest) = mode {
+        checks.content_sha256(digest.into());
+        payload = Payload::Sha256(digest);
+    }
+    let decoder = match call.proof {
+        Some(proof) if mode.is_streaming() => Some(decoder(proof, call.headers, bytes, &mut checks)?),
+        Some(_) | None => None,
+    };
+    let mut upload = Upload::new(incoming, bytes, checks, Pace::streaming(handling.limits()));
+    if let Some(decoder) = decoder {
+        upload = upload.chunked(decoder);
+    }
+    if bytes == 0 {
+        upload.verify_empty().await?;
+        return Ok(Sent { payload, body: SendBody::Empty });
+    }
+    Ok(Sent { payload, body: SendBody::stream(upload) })
+}
+
+/// Reads the document of an operation that has one, and verifies it: nothing of it is believed before that.
+pub(super) async fn document(handling: &Handling<'_>, incoming: Incoming) -> Result<Bytes, S3Error> {
+    let call = handling.call;
+    let bytes_max = match handling.operation().body() {
+        Body::Xml { bytes_max, .. } | Body::Json { bytes_max } => bytes_max,
+        Body::None | Body::Object | Body::Form => 0,
+    };
+    let mut checks = Checks::of_headers(call.headers)?;
+    match call.proof.map(|proof| proof.verified.payload) {
+        Some(PayloadMode::Sha256(digest)) => checks.content_sha256(digest.into()),
+        Some(PayloadMode::Unsigned) | None => {}
+        Some(
+            PayloadMode::StreamingSigned
+            | PayloadMode::StreamingSignedTrailer
+            | PayloadMode::StreamingUnsignedTrailer,
+        ) => return Err(not_streamed()),
+    }
+    let bytes = length(call.headers, PayloadMode::Unsigned)?;
+    if bytes > bytes_max as u64 {
+        let message = format!("The body of this request has at most {bytes_max} bytes.");
+        return Err(S3Error::new(ErrorCode::MaxMessageLengthExceeded, message));
+    }
+    let mut upload = Upload::new(incoming, bytes, checks, Pace::streaming(handling.limits()));
+    let mut read = BytesMut::new();
+    while let Some(piece) = upload.piece().await {
+        read.extend_from_slice(&piece?);
+    }
+    Ok(read.freeze())
+}
+
+/// Streaming payloads belong to uploads alone; elsewhere nobody would take the framing off.
+pub(super) fn not_streamed() -> S3Error {
+    S3Error::new(ErrorCode::InvalidRequest, "This operation takes no STREAMING payload.")
+}
+
+/// Bytes of the payload, without framing.
+fn length(headers: &HeaderMap, mode: PayloadMode) -> Result<u64, S3Error> {
+    let name = if mode.is_streaming() { DECODED_LENGTH } else { header::CONTENT_LENGTH };
+    let Some(value) = headers.get(&name) else {
+        return Err(S3Error::new(ErrorCode::MissingContentLength, format!("The header {name} is missing.")));
+    };
+    let is_number = !value.is_empty() && value.as_bytes().iter().all(u8::is_ascii_digit);
+    let number = value.to_str().ok().filter(|_| is_number).and_then(|text| text.parse().ok());
+    number.ok_or_else(|| S3Error::new(ErrorCode::InvalidArgument, format!("{name} is no number of bytes.")))
+}
+
+/// What takes the framing off, by what the verified headers say of it.
+fn decoder(
+    proof: &Proof,
+    headers: &HeaderMap,
+    decoded_length: u64,
+    checks: &mut Checks,
+) -> Result<Decoder, S3Error> {
+    let verified = &proof.verified;
+    let (is_signed, has_trailer) = match verified.payload {
+        PayloadMode::StreamingSigned => (true, false),
+        PayloadMode::StreamingSignedTrailer => (true, true),
+        PayloadMode::StreamingUnsignedTrailer => (false, true),
+        PayloadMode::Sha256(_) | PayloadMode::Unsigned => return Err(not_streamed()),
+    };
+    let trailer = if has_trailer { trailer(headers)? } else { None };
+    if let Some(algorithm) = trailer {
+        checks.trailing(algorithm)?;
+    }
+    let signer =
+        is_signed.then(|| ChunkSigner::new(proof.key.clone(), verified.date, verified.signature.clone()));
+    Ok(Decoder::new(Rules { decoded_length, signer, trailer }))
+}
+
+/// The checksum that `x-amz-trailer` announces; S3 knows no other trailers.
+fn trailer(headers: &HeaderMap) -> Result<Option<ChecksumAlgorithm>, S3Error> {
+    let Some(name) = headers.get(TRAILER) else { return Ok(None) };
+    let algorithm = name.to_str().ok().map(|name| name.trim().to_ascii_lowercase());
+    let algorithm = algorithm.and_then(|name| ChecksumAlgorithm::from_header(&name));
+    algorithm.map(Some).ok_or_else(|| {
+        S3Error::new(ErrorCode::InvalidRequest, "x-amz-trailer names one x-amz-checksum- header.")
+    })
+}

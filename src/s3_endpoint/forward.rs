@@ -1,0 +1,213 @@
+//! From a checked request to the provider's: built anew, of the method, the parameters and the headers that the
+//! operation has, and of nothing else.
+
+use bytes::Bytes;
+use http::{HeaderMap, HeaderName, HeaderValue, Method, Response, header};
+use wharf_wire::{
+    checksum::Md5Hasher,
+    names::ObjectKey,
+    s3::{
+        ErrorCode, Operation, Parameters,
+        headers::{self, Passage},
+    },
+    sigv4::payload_sha256,
+    xml::rewrite::{Asked, Names},
+};
+
+use super::{Call, Place, S3Endpoint, rights};
+use crate::{
+    backend::{
+        Outgoing, Payload,
+        upstream::{ReplyStream, SendBody},
+    },
+    config::checked::{EncryptionChoice, ServerLimits},
+    error::S3Error,
+};
+
+const CONTENT_MD5: HeaderName = HeaderName::from_static("content-md5");
+const STORAGE_CLASS: HeaderName = HeaderName::from_static("x-amz-storage-class");
+const ENCRYPTION: HeaderName = HeaderName::from_static("x-amz-server-side-encryption");
+const KMS_KEY: HeaderName = HeaderName::from_static("x-amz-server-side-encryption-aws-kms-key-id");
+const CUSTOMER_ALGORITHM: HeaderName =
+    HeaderName::from_static("x-amz-server-side-encryption-customer-algorithm");
+
+/// A request on its way through a handler: what was asked, and where it goes.
+pub(super) struct Handling<'a> {
+    pub(super) endpoint: &'a S3Endpoint,
+    pub(super) call: &'a Call<'a>,
+    pub(super) place: Place<'a>,
+}
+
+/// What goes to the provider besides what the request itself says.
+pub(super) struct Sending {
+    pub(super) headers: HeaderMap,
+    pub(super) payload: Payload,
+    pub(super) body: SendBody,
+}
+
+impl Sending {
+    /// Nothing but headers.
+    pub(super) fn without_body(headers: HeaderMap) -> Self {
+        Self { headers, payload: Payload::Sha256(payload_sha256(b"")), body: SendBody::Empty }
+    }
+
+    /// A document, whose hash is signed. S3 wants a digest of some documents besides, and no client's is passed on: it may
+    /// be another document that they sent.
+    pub(super) fn document(mut headers: HeaderMap, document: Bytes) -> Self {
+        let mut md5 = Md5Hasher::default();
+        md5.update(&document);
+        if let Ok(md5) = HeaderValue::from_str(&md5.finish().to_base64()) {
+            headers.insert(CONTENT_MD5, md5);
+        }
+        Self { headers, payload: Payload::Sha256(payload_sha256(&document)), body: SendBody::from(document) }
+    }
+}
+
+impl<'a> Handling<'a> {
+    /// What is asked.
+    pub(super) fn operation(&self) -> Operation {
+        self.call.request.operation
+    }
+
+    /// The caller's parameters.
+    pub(super) fn parameters(&self) -> &'a Parameters {
+        &self.call.request.parameters
+    }
+
+    /// The caller's key.
+    pub(super) fn key(&self) -> Option<&'a ObjectKey> {
+        self.call.request.address.key()
+    }
+
+    /// The caller's headers that go to the provider. One that needs a right of its own needs it here; one that S3 does
+    /// not have is refused, as S3 does.
+    pub(super) fn headers(&self) -> Result<HeaderMap, S3Error> {
+        let mut sent = HeaderMap::with_capacity(self.call.headers.len());
+        for (name, value) in self.call.headers {
+            match headers::request(self.operation(), name.as_str(), value.as_bytes()) {
+                Passage::Upstream(right) => {
+                    if let Some(right) = right {
+                        let key = self.key().map_or("", |key| key.as_str());
+                        rights::check_key(self.call, &self.place, right, key)?;
+                    }
+                    sent.append(name.clone(), value.clone());
+                }
+                Passage::Held => {}
+                Passage::Unknown => {
+                    let message = "A header you provided implies functionality that is not implemented.";
+                    return Err(
+                        S3Error::new(ErrorCode::NotImplemented, message).detail("Header", name.as_str())
+                    );
+                }
+            }
+        }
+        Ok(sent)
+    }
+
+    /// The bounds on what a client can make Wharf hold.
+    pub(super) fn limits(&self) -> &'a ServerLimits {
+        &self.endpoint.config.server.limits
+    }
+
+    /// The object's URL as the caller knows it.
+    pub(super) fn location(&self) -> String {
+        let scheme = if self.endpoint.config.server.s3.as_ref().is_some_and(|door| door.tls.is_some()) {
+            "https"
+        } else {
+            "http"
+        };
+        [scheme, "://", self.call.authority, self.call.head.uri.path()].concat()
+    }
+
+    /// Sends the request as it was asked, with the provider's names.
+    pub(super) async fn send(&self, sending: Sending) -> Result<Response<ReplyStream>, S3Error> {
+        self.send_with(self.parameters(), sending).await
+    }
+
+    /// The same with other parameters.
+    pub(super) async fn send_with(
+        &self,
+        parameters: &Parameters,
+        sending: Sending,
+    ) -> Result<Response<ReplyStream>, S3Error> {
+        let operation = self.operation();
+        let key = self.key().map(|key| self.place.provider_key(key)).transpose()?;
+        let query: Vec<_> = parameters.pairs(operation).collect();
+        let outgoing = Outgoing {
+            method: method(operation),
+            bucket: Some(&self.place.bucket.bucket),
+            key: key.as_ref(),
+            query: &query,
+            headers: sending.headers,
+            payload: sending.payload,
+            body: sending.body,
+            may_repeat: operation.may_be_sent_twice(),
+        };
+        Ok(self.place.origin.send(outgoing).await?)
+    }
+
+    /// How the reply's names become the caller's.
+    pub(super) fn names(&self) -> Names {
+        let bucket = self.place.bucket;
+        Names {
+            bucket: bucket.name.clone(),
+            provider_bucket: bucket.bucket.as_str().to_owned(),
+            key_prefix: bucket.key_prefix.clone(),
+            resource: self.call.head.uri.path().to_owned(),
+            request_id: self.call.context.request_id.clone(),
+            asked: Asked::default(),
+            ..Names::default()
+        }
+    }
+}
+
+fn method(operation: Operation) -> Method {
+    match operation.verb().method_name() {
+        "HEAD" => Method::HEAD,
+        "PUT" => Method::PUT,
+        "POST" => Method::POST,
+        "DELETE" => Method::DELETE,
+        _ => Method::GET,
+    }
+}
+
+/// Adds what the configuration wants of every new object of the bucket and the caller did not say otherwise.
+pub(super) fn add_defaults(place: &Place<'_>, headers: &mut HeaderMap) -> Result<(), S3Error> {
+    if let Some(class) = place.bucket.storage_class
+        && !headers.contains_key(STORAGE_CLASS)
+    {
+        headers.insert(STORAGE_CLASS, HeaderValue::from_static(class.name));
+    }
+    let is_encrypted = headers.contains_key(ENCRYPTION) || headers.contains_key(CUSTOMER_ALGORITHM);
+    match &place.bucket.encryption {
+        None => {}
+        Some(_) if is_encrypted => {}
+        Some(EncryptionChoice::SseS3) if place.origin.account().profile().encrypts_unasked => {}
+        Some(EncryptionChoice::SseS3) => {
+            headers.insert(ENCRYPTION, HeaderValue::from_static("AES256"));
+        }
+        Some(EncryptionChoice::SseKms { key_id }) => {
+            let key_id = HeaderValue::from_str(key_id).map_err(|error| {
+                S3Error::from(ErrorCode::InternalError).cause(format!("the bucket's KMS key: {error}"))
+            })?;
+            headers.insert(ENCRYPTION, HeaderValue::from_static("aws:kms"));
+            headers.insert(KMS_KEY, key_id);
+        }
+    }
+    Ok(())
+}
+
+/// `Content-Encoding` as it is stored.
+pub(super) fn strip_aws_chunked(headers: &mut HeaderMap) {
+    let values: Vec<&[u8]> =
+        headers.get_all(header::CONTENT_ENCODING).iter().map(HeaderValue::as_bytes).collect();
+    if values.is_empty() {
+        return;
+    }
+    let whole = values.join(b", ".as_slice());
+    let stored = headers::stored_content_encoding(&whole).map(|stored| HeaderValue::from_bytes(&stored));
+    headers.remove(header::CONTENT_ENCODING);
+    if let Some(Ok(stored)) = stored {
+        headers.insert(header::CONTENT_ENCODING, stored);
+    }
+}

@@ -1,0 +1,181 @@
+//! The S3 endpoint: apps point any S3 SDK here, and the provider that the configuration names does the work.
+//!
+//! ```text
+//! Address, Operation (wire::s3) ─→ Place (which bucket, whose provider) ─→ rights ─→ one handler per group of operations
+//!   ─→ Outgoing: built anew from what was verified, by allow-list ─→ provider ─→ reply: by allow-list, in the caller's names
+//! ```
+//!
+//! No object is ever held whole: an upload streams through [`body`], which proves it before its last byte leaves, and a
+//! download streams through as it comes.
+
+mod body;
+mod forward;
+mod list;
+mod multipart;
+mod object;
+mod place;
+mod reply;
+mod rights;
+
+use std::{fmt, sync::Arc};
+
+use http::{HeaderMap, Response, request::Parts};
+use hyper::body::Incoming;
+use wharf_wire::s3::{ErrorCode, Operation, Request};
+
+use crate::{
+    backend::Origins,
+    config::Config,
+    error::S3Error,
+    request::{
+        Context,
+        authenticate::Proof,
+        rate_limit::{RateLimits, Standing},
+    },
+};
+
+pub use reply::Content;
+
+use forward::Handling;
+use place::Place;
+
+/// The endpoint over one configuration.
+#[derive(Debug)]
+pub struct S3Endpoint {
+    config: Arc<Config>,
+    origins: Arc<Origins>,
+    rate_limits: Arc<RateLimits>,
+}
+
+/// One request whose signature was verified, or that has none.
+pub struct Call<'a> {
+    /// What it asks for.
+    pub request: &'a Request,
+    /// Its head, as it came.
+    pub head: &'a Parts,
+    /// Its headers: those that came as headers, and those that a presigned URL carries in its query.
+    pub headers: &'a HeaderMap,
+    /// The host that was asked, as the caller wrote it.
+    pub authority: &'a str,
+    /// Who signed; nobody, if it is anonymous.
+    pub proof: Option<&'a Proof>,
+    /// Id, client, time.
+    pub context: &'a Context,
+}
+
+/// Without headers, which may hold a customer's keys.
+impl fmt::Debug for Call<'_> {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        out.debug_struct("Call")
+            .field("request", &self.request)
+            .field("proof", &self.proof)
+            .field("context", &self.context)
+            .finish_non_exhaustive()
+    }
+}
+
+impl S3Endpoint {
+    /// Over a configuration and its providers.
+    pub fn new(config: Arc<Config>, origins: Arc<Origins>, rate_limits: Arc<RateLimits>) -> Self {
+        Self { config, origins, rate_limits }
+    }
+
+    /// Answers one request. `standing` is tightened by the provider's limit.
+    pub async fn handle(
+        &self,
+        call: &Call<'_>,
+        body: Incoming,
+        standing: &mut Standing,
+    ) -> Result<Response<Content>, S3Error> {
+        if call.request.operation == Operation::ListBuckets {
+            return list::buckets(self, call);
+        }
+        let place = Place::find(&self.config, &self.origins, &call.request.address)?;
+        rights::check(call, &place)?;
+        standing.tighten(self.rate_limits.provider(&place.bucket.provider, 1)?);
+        self.dispatch(&Handling { endpoint: self, call, place }, body).await
+    }
+
+    /// One arm for each group of operations.
+    #[expect(clippy::too_many_lines, reason = "every operation of S3 stands here")]
+    async fn dispatch(&self, handling: &Handling<'_>, body: Incoming) -> Result<Response<Content>, S3Error> {
+        match handling.operation() {
+            Operation::ListBuckets => list::buckets(self, handling.call),
+            Operation::PutObject | Operation::UploadPart => object::upload(handling, body).await,
+            Operation::CreateMultipartUpload => multipart::create(handling).await,
+            Operation::ListParts => multipart::list_parts(handling).await,
+            Operation::CompleteMultipartUpload => multipart::complete(handling, body).await,
+            Operation::ListObjects
+            | Operation::ListObjectsV2
+            | Operation::ListObjectVersions
+            | Operation::ListMultipartUploads => list::keys(handling).await,
+            Operation::CopyObject
+            | Operation::UploadPartCopy
+            | Operation::DeleteObjects
+            | Operation::PostObject
+            | Operation::GetObjectTorrent
+            | Operation::SelectObjectContent => Err(ErrorCode::NotImplemented.into()),
+            Operation::GetObject
+            | Operation::HeadObject
+            | Operation::DeleteObject
+            | Operation::GetObjectAttributes
+            | Operation::GetObjectTagging
+            | Operation::DeleteObjectTagging
+            | Operation::GetObjectAcl
+            | Operation::GetObjectRetention
+            | Operation::GetObjectLegalHold
+            | Operation::AbortMultipartUpload
+            | Operation::PutObjectTagging
+            | Operation::PutObjectAcl
+            | Operation::PutObjectRetention
+            | Operation::PutObjectLegalHold
+            | Operation::RestoreObject
+            | Operation::HeadBucket
+            | Operation::GetBucketLocation
+            | Operation::DeleteBucket
+            | Operation::GetBucketAcl
+            | Operation::GetBucketVersioning
+            | Operation::GetBucketCors
+            | Operation::DeleteBucketCors
+            | Operation::GetBucketLifecycleConfiguration
+            | Operation::DeleteBucketLifecycle
+            | Operation::GetBucketPolicy
+            | Operation::DeleteBucketPolicy
+            | Operation::GetBucketPolicyStatus
+            | Operation::GetBucketTagging
+            | Operation::DeleteBucketTagging
+            | Operation::GetBucketEncryption
+            | Operation::DeleteBucketEncryption
+            | Operation::GetBucketWebsite
+            | Operation::DeleteBucketWebsite
+            | Operation::GetBucketNotificationConfiguration
+            | Operation::GetBucketLogging
+            | Operation::GetBucketRequestPayment
+            | Operation::GetBucketAccelerateConfiguration
+            | Operation::GetBucketReplication
+            | Operation::DeleteBucketReplication
+            | Operation::GetBucketOwnershipControls
+            | Operation::DeleteBucketOwnershipControls
+            | Operation::GetPublicAccessBlock
+            | Operation::DeletePublicAccessBlock
+            | Operation::GetObjectLockConfiguration
+            | Operation::CreateBucket
+            | Operation::PutBucketAcl
+            | Operation::PutBucketVersioning
+            | Operation::PutBucketCors
+            | Operation::PutBucketLifecycleConfiguration
+            | Operation::PutBucketPolicy
+            | Operation::PutBucketTagging
+            | Operation::PutBucketEncryption
+            | Operation::PutBucketWebsite
+            | Operation::PutBucketNotificationConfiguration
+            | Operation::PutBucketLogging
+            | Operation::PutBucketRequestPayment
+            | Operation::PutBucketAccelerateConfiguration
+            | Operation::PutBucketReplication
+            | Operation::PutBucketOwnershipControls
+            | Operation::PutPublicAccessBlock
+            | Operation::PutObjectLockConfiguration => object::pass(handling, body).await,
+        }
+    }
+}

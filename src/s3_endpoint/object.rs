@@ -1,0 +1,60 @@
+//! One object: get, head, put, delete, and what is kept beside it.
+
+use http::Response;
+use hyper::body::Incoming;
+use wharf_wire::{
+    s3::{Body, ErrorCode, Operation},
+    xml,
+};
+
+use super::{
+    Content,
+    body::{self, Sent},
+    forward::{Handling, Sending, add_defaults, strip_aws_chunked},
+    reply,
+};
+use crate::error::S3Error;
+
+/// Everything that is the same here and there but for bucket and key: what it sends is nothing, or a document that
+/// means nothing to Wharf (tags, ACLs, retention, a bucket's settings), and its answer names nothing.
+pub(super) async fn pass(handling: &Handling<'_>, incoming: Incoming) -> Result<Response<Content>, S3Error> {
+    match handling.operation().body() {
+        Body::Xml { root, .. } => document(handling, incoming, Some(root)).await,
+        Body::Json { .. } => document(handling, incoming, None).await,
+        Body::None | Body::Object | Body::Form => plain(handling).await,
+    }
+}
+
+async fn plain(handling: &Handling<'_>) -> Result<Response<Content>, S3Error> {
+    let headers = handling.headers()?;
+    reply::pass(handling.send(Sending::without_body(headers)).await?).await
+}
+
+/// `PutObject`, and `UploadPart`: the body streams through.
+pub(super) async fn upload(
+    handling: &Handling<'_>,
+    incoming: Incoming,
+) -> Result<Response<Content>, S3Error> {
+    let mut headers = handling.headers()?;
+    strip_aws_chunked(&mut headers);
+    if handling.operation() == Operation::PutObject {
+        add_defaults(&handling.place, &mut headers)?;
+    }
+    let bytes_max = handling.place.origin.account().profile().limits.put_bytes_max;
+    let Sent { payload, body } = body::upload(handling, incoming, bytes_max).await?;
+    reply::pass(handling.send(Sending { headers, payload, body }).await?).await
+}
+
+async fn document(
+    handling: &Handling<'_>,
+    incoming: Incoming,
+    root: Option<&'static str>,
+) -> Result<Response<Content>, S3Error> {
+    let headers = handling.headers()?;
+    let document = body::document(handling, incoming).await?;
+    if let Some(root) = root.filter(|_| !document.is_empty()) {
+        xml::check(&document, root)
+            .map_err(|error| S3Error::new(ErrorCode::MalformedXML, format!("The body is {error}.")))?;
+    }
+    reply::pass(handling.send(Sending::document(headers, document)).await?).await
+}

@@ -1,0 +1,54 @@
+//! From the caller's bucket and key to the provider's.
+
+use std::sync::Arc;
+
+use wharf_wire::{
+    names::ObjectKey,
+    s3::{Address, ErrorCode},
+};
+
+use crate::{
+    backend::{Origin, Origins},
+    config::{Config, checked::BucketConfig},
+    error::S3Error,
+};
+
+/// Where a request goes. Rights are checked on the caller's names, requests are made with the provider's.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Place<'a> {
+    /// The bucket, under both of its names.
+    pub(super) bucket: &'a BucketConfig,
+    /// The provider.
+    pub(super) origin: &'a Arc<Origin>,
+}
+
+impl<'a> Place<'a> {
+    /// The configured bucket that `address` names.
+    pub(super) fn find(config: &'a Config, origins: &'a Origins, address: &Address) -> Result<Self, S3Error> {
+        let name = address.bucket().unwrap_or_default();
+        Self::of_bucket(config, origins, name)
+    }
+
+    /// The configured bucket called `name`.
+    pub(super) fn of_bucket(config: &'a Config, origins: &'a Origins, name: &str) -> Result<Self, S3Error> {
+        let no_such_bucket = || S3Error::from(ErrorCode::NoSuchBucket).detail("BucketName", name);
+        let bucket = config.buckets.get(name).ok_or_else(no_such_bucket)?;
+        let origin = origins.get(&bucket.provider).ok_or_else(no_such_bucket)?;
+        Ok(Self { bucket, origin })
+    }
+
+    /// `key` as the provider knows it.
+    pub(super) fn provider_key(&self, key: &ObjectKey) -> Result<ObjectKey, S3Error> {
+        if self.bucket.key_prefix.is_empty() {
+            return Ok(key.clone());
+        }
+        let whole = [&self.bucket.key_prefix, key.as_str()].concat();
+        ObjectKey::parse(&whole).map_err(|_| {
+            let message = format!(
+                "With what stands before every key of this bucket, the key is longer than {} bytes.",
+                ObjectKey::BYTES_MAX
+            );
+            S3Error::new(ErrorCode::KeyTooLongError, message)
+        })
+    }
+}

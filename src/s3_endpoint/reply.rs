@@ -1,0 +1,162 @@
+//! The provider's reply on its way to the caller: headers by allow-list, names in the caller's words, errors in Wharf's
+//! own document.
+
+use std::{
+    pin::Pin,
+    task::{Context, Poll, ready},
+};
+
+use bytes::{Bytes, BytesMut};
+use http::{HeaderMap, Response, StatusCode, header};
+use http_body_util::{BodyExt, Full};
+use hyper::body::{Body, Frame, SizeHint};
+use wharf_wire::{
+    s3::headers,
+    xml::{
+        self,
+        rewrite::{Names, Rewriter},
+    },
+};
+
+use crate::{
+    backend::upstream::{ReplyStream, UpstreamError},
+    error::S3Error,
+};
+
+/// Bytes of a provider's error document. A larger one is no error of S3's.
+const ERROR_BYTES_MAX: usize = 64 * 1024;
+
+/// The body of a reply to an S3 client.
+#[derive(Debug)]
+pub enum Content {
+    /// At hand.
+    Whole(Full<Bytes>),
+    /// As it comes from the provider.
+    Stream(ReplyStream),
+    /// As it comes, with the caller's names put in.
+    Rewritten(Box<Rewritten>),
+}
+
+/// Passes a reply on as it is, or as the error that it is.
+pub(super) async fn pass(reply: Response<ReplyStream>) -> Result<Response<Content>, S3Error> {
+    let reply = succeeded(reply).await?;
+    Ok(reply.map(Content::Stream))
+}
+
+/// Passes a document on with the caller's names.
+pub(super) async fn pass_renamed(
+    reply: Response<ReplyStream>,
+    names: Names,
+) -> Result<Response<Content>, S3Error> {
+    let mut reply = succeeded(reply).await?;
+    reply.headers_mut().remove(header::CONTENT_LENGTH);
+    Ok(reply.map(|body| Content::Rewritten(Box::new(Rewritten::new(body, names)))))
+}
+
+/// A reply with the headers that S3 clients may see, or the provider's error. "Not modified" is no error.
+pub(super) async fn succeeded(mut reply: Response<ReplyStream>) -> Result<Response<ReplyStream>, S3Error> {
+    let status = reply.status();
+    if status.is_success() || status == StatusCode::NOT_MODIFIED {
+        keep_allowed(reply.headers_mut());
+        return Ok(reply);
+    }
+    Err(provider_error(reply).await)
+}
+
+fn keep_allowed(headers: &mut HeaderMap) {
+    let mut allowed = HeaderMap::with_capacity(headers.len());
+    for (name, value) in headers.iter() {
+        if headers::reply(name.as_str()) {
+            allowed.append(name.clone(), value.clone());
+        }
+    }
+    *headers = allowed;
+}
+
+/// What a provider's error means to the caller.
+async fn provider_error(reply: Response<ReplyStream>) -> S3Error {
+    let status = reply.status();
+    let (head, body) = reply.into_parts();
+    let document = read_bounded(body, ERROR_BYTES_MAX).await;
+    let read = document.ok().and_then(|document| xml::read_error(&document).ok());
+    S3Error::of_provider(status, read, &head.headers)
+}
+
+/// Reads a reply whole, at most `bytes_max`.
+pub(super) async fn read_bounded(mut body: ReplyStream, bytes_max: usize) -> Result<Bytes, UpstreamError> {
+    let mut read = BytesMut::new();
+    while let Some(frame) = body.frame().await {
+        let piece = frame?.into_data().unwrap_or_default();
+        if read.len() + piece.len() > bytes_max {
+            return Err(UpstreamError::TooLarge(bytes_max));
+        }
+        read.extend_from_slice(&piece);
+    }
+    Ok(read.freeze())
+}
+
+/// A document that is rewritten while it streams.
+#[derive(Debug)]
+pub struct Rewritten {
+    body: ReplyStream,
+    rewriter: Rewriter,
+    is_finished: bool,
+}
+
+impl Rewritten {
+    fn new(body: ReplyStream, names: Names) -> Self {
+        Self { body, rewriter: Rewriter::new(names), is_finished: false }
+    }
+
+    /// The next piece that is not empty. A document that cannot be rewritten breaks the reply off: its beginning may
+    /// have been sent, and its rest could name what the caller must not see.
+    fn poll_piece(&mut self, context: &mut Context<'_>) -> Poll<Option<Result<Bytes, UpstreamError>>> {
+        let broken = |error| UpstreamError::Http(format!("the document cannot be passed on: {error}"));
+        let mut out = BytesMut::new();
+        while !self.is_finished {
+            if let Some(frame) = ready!(Pin::new(&mut self.body).poll_frame(context)) {
+                let input = frame?.into_data().unwrap_or_default();
+                self.rewriter.push(&input, &mut out).map_err(broken)?;
+            } else {
+                self.is_finished = true;
+                self.rewriter.finish().map_err(broken)?;
+            }
+            if !out.is_empty() {
+                return Poll::Ready(Some(Ok(out.freeze())));
+            }
+        }
+        Poll::Ready(None)
+    }
+}
+
+impl Body for Content {
+    type Data = Bytes;
+    type Error = UpstreamError;
+
+    fn poll_frame(
+        self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, UpstreamError>>> {
+        match self.get_mut() {
+            Self::Whole(body) => Pin::new(body).poll_frame(context).map_err(|never| match never {}),
+            Self::Stream(body) => Pin::new(body).poll_frame(context),
+            Self::Rewritten(body) => body.poll_piece(context).map_ok(Frame::data),
+        }
+    }
+
+    fn is_end_stream(&self) -> bool {
+        match self {
+            Self::Whole(body) => body.is_end_stream(),
+            Self::Stream(body) => body.is_end_stream(),
+            Self::Rewritten(body) => body.is_finished,
+        }
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        match self {
+            Self::Whole(body) => body.size_hint(),
+            Self::Stream(body) => body.size_hint(),
+            Self::Rewritten(_) => SizeHint::default(),
+        }
+    }
+}
