@@ -15,7 +15,7 @@ use thiserror::Error;
 
 use crate::{
     admin::{Admin, Metrics},
-    backend::{Origins, SigningKeys},
+    backend::{Origins, Shared, SigningKeys},
     clock::Clock,
     config::{
         Config, ConfigError,
@@ -72,9 +72,7 @@ pub struct Gateway {
 /// What a reload changes, and what it keeps.
 #[derive(Debug)]
 struct Core {
-    clock: Clock,
-    metrics: Arc<Metrics>,
-    signing_keys: Arc<SigningKeys>,
+    shared: Shared,
     pipeline: Arc<Pipeline>,
     live: Arc<Live>,
     certificates: DoorCertificates,
@@ -93,7 +91,7 @@ impl Gateway {
     pub async fn start(config: Config, clock: Clock) -> Result<Self, StartError> {
         let core = Arc::new(Core::new(config, clock)?);
         let snapshot = core.pipeline.snapshot();
-        let (server, metrics) = (&snapshot.config.server, &core.metrics);
+        let (server, metrics) = (&snapshot.config.server, &core.shared.metrics);
         let api = core.open(&server.api, core.certificates.api.as_ref(), metrics.api_door.clone()).await?;
         let s3 = match &server.s3 {
             Some(door) => {
@@ -135,7 +133,7 @@ impl Gateway {
     /// Puts a configuration in force for requests to come. If it could not be loaded or fails, all stays as it was.
     pub fn reload(&self, loaded: Result<Config, ConfigError>) -> Result<(), StartError> {
         let outcome = loaded.map_err(StartError::from).and_then(|config| self.core.reload(config));
-        self.core.metrics.reload(outcome.is_ok());
+        self.core.shared.metrics.reload(outcome.is_ok());
         outcome
     }
 
@@ -159,11 +157,12 @@ impl Core {
     fn new(config: Config, clock: Clock) -> Result<Self, StartError> {
         let metrics = Arc::new(Metrics::default());
         let signing_keys = Arc::new(SigningKeys::new(SIGNING_KEYS_MAX));
+        let shared = Shared { signing_keys, clock, metrics: Arc::clone(&metrics) };
         let live = Arc::new(Live::new(&config.server));
         let certificates = DoorCertificates::read(&config.server)?;
-        let snapshot = snapshot(config, clock, &signing_keys, None)?;
-        let pipeline = Arc::new(Pipeline::new(snapshot, clock, Arc::clone(&metrics)));
-        Ok(Self { clock, metrics, signing_keys, pipeline, live, certificates })
+        let snapshot = snapshot(config, &shared, None)?;
+        let pipeline = Arc::new(Pipeline::new(snapshot, clock, metrics));
+        Ok(Self { shared, pipeline, live, certificates })
     }
 
     async fn open(
@@ -182,7 +181,7 @@ impl Core {
         }
         let certificates = DoorCertificates::read(&config.server)?;
         let server = config.server.clone();
-        let snapshot = snapshot(config, self.clock, &self.signing_keys, Some(&previous))?;
+        let snapshot = snapshot(config, &self.shared, Some(&previous))?;
         // From here on nothing can fail.
         self.certificates.replace(&certificates);
         self.live.replace(&server);
@@ -191,17 +190,14 @@ impl Core {
     }
 }
 
-fn snapshot(
-    config: Config,
-    clock: Clock,
-    signing_keys: &Arc<SigningKeys>,
-    previous: Option<&Snapshot>,
-) -> Result<Snapshot, StartError> {
+fn snapshot(config: Config, shared: &Shared, previous: Option<&Snapshot>) -> Result<Snapshot, StartError> {
+    let Shared { signing_keys, clock, .. } = shared;
     let config = Arc::new(config);
     let authenticator = Authenticator::new(&config.keys, config.jwt.as_ref(), &config.upload.cors.origins)
         .map_err(StartError::Setting)?;
-    let rate_limits = Arc::new(RateLimits::new(&config, clock, previous.map(|old| old.rate_limits.as_ref())));
-    let origins = Origins::new(&config, signing_keys, clock, previous.map(|old| old.origins.as_ref()));
+    let rate_limits =
+        Arc::new(RateLimits::new(&config, *clock, previous.map(|old| old.rate_limits.as_ref())));
+    let origins = Origins::new(&config, shared, previous.map(|old| old.origins.as_ref()));
     let origins =
         Arc::new(origins.map_err(|error| StartError::Setting(format!("the client for providers: {error}")))?);
     let s3 = S3Endpoint::new(Arc::clone(&config), Arc::clone(&origins), Arc::clone(&rate_limits));
@@ -210,7 +206,7 @@ fn snapshot(
         signing_keys: Arc::clone(signing_keys),
         rate_limits: Arc::clone(&rate_limits),
         sealer: Arc::new(sealer(&config.server)?),
-        clock,
+        clock: *clock,
     });
     let cors = CorsPolicy::new(&config.upload.cors);
     let signing_keys = Arc::clone(signing_keys);

@@ -9,7 +9,10 @@ use prometheus_client::{
     registry::Registry,
 };
 
-use crate::server::DoorMetrics;
+use crate::{
+    backend::{OriginMetrics, Outcome},
+    server::DoorMetrics,
+};
 
 /// Seconds; a signed URL takes tens of microseconds, a slow provider seconds.
 const DURATION_BUCKETS: [f64; 12] =
@@ -23,6 +26,7 @@ pub struct Metrics {
     durations: Histogram,
     errors: Family<ErrorLabels, Counter>,
     reloads: Family<ReloadLabels, Counter>,
+    origins: OriginFamilies,
     /// Requests that were admitted and whose reply has not been handed over.
     pub requests_in_flight: Gauge,
     /// The upload API's connections.
@@ -54,6 +58,26 @@ struct DoorLabels {
     door: &'static str,
 }
 
+/// What is counted of each provider.
+#[derive(Debug, Default)]
+struct OriginFamilies {
+    requests: Family<OriginRequestLabels, Counter>,
+    retries: Family<OriginLabels, Counter>,
+    breakers: Family<OriginLabels, Gauge>,
+    in_flight_limits: Family<OriginLabels, Gauge>,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct OriginRequestLabels {
+    provider: String,
+    outcome: &'static str,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct OriginLabels {
+    provider: String,
+}
+
 impl Default for Metrics {
     fn default() -> Self {
         let mut metrics = Self {
@@ -62,6 +86,7 @@ impl Default for Metrics {
             durations: Histogram::new(DURATION_BUCKETS),
             errors: Family::default(),
             reloads: Family::default(),
+            origins: OriginFamilies::default(),
             requests_in_flight: Gauge::default(),
             api_door: DoorMetrics::default(),
             s3_door: DoorMetrics::default(),
@@ -69,6 +94,7 @@ impl Default for Metrics {
         };
         metrics.register();
         metrics.register_doors();
+        metrics.register_origins();
         metrics
     }
 }
@@ -116,6 +142,40 @@ impl Metrics {
             refused,
         );
         registry.register("connections_timed_out", "Connections cut because they were overdue", timed_out);
+    }
+
+    fn register_origins(&mut self) {
+        let (registry, origins) = (&mut self.registry, &self.origins);
+        registry.register(
+            "provider_requests",
+            "Requests to providers by what they came to",
+            origins.requests.clone(),
+        );
+        registry.register("provider_retries", "Requests that were sent again", origins.retries.clone());
+        registry.register(
+            "provider_breaker",
+            "0: requests pass, 1: one is on trial, 2: none passes",
+            origins.breakers.clone(),
+        );
+        registry.register(
+            "provider_in_flight_limit",
+            "Requests that a provider is sent at once",
+            origins.in_flight_limits.clone(),
+        );
+    }
+
+    /// The counters of the provider that the configuration calls `name`.
+    pub fn origin(&self, name: &str) -> OriginMetrics {
+        let labels = OriginLabels { provider: name.to_owned() };
+        OriginMetrics {
+            requests: Outcome::ALL.map(|outcome| {
+                let labels = OriginRequestLabels { provider: name.to_owned(), outcome: outcome.as_str() };
+                self.origins.requests.get_or_create_owned(&labels)
+            }),
+            retries: self.origins.retries.get_or_create_owned(&labels),
+            breaker: self.origins.breakers.get_or_create_owned(&labels),
+            in_flight_limit: self.origins.in_flight_limits.get_or_create_owned(&labels),
+        }
     }
 
     /// Counts one request that has ended; without a status its client left before the reply.

@@ -8,22 +8,56 @@
 //!
 //! Each provider has all of this for itself, so that one in trouble slows no other.
 
+mod breaker;
+mod concurrency;
+mod gate;
+mod metrics;
+mod outcome;
+mod retry;
 mod sign;
+mod skew;
 
-use std::{collections::HashMap, fmt, sync::Arc};
+use std::{collections::HashMap, fmt, sync::Arc, time::Duration};
 
-use http::{HeaderMap, Method, Response};
+use bytes::{Bytes, BytesMut};
+use http::{HeaderMap, Method, Response, StatusCode};
+use http_body_util::BodyExt;
+use tokio::time::sleep;
 use wharf_provider::Account;
 use wharf_wire::{
+    endpoint::Endpoint,
     names::{BucketName, ObjectKey},
-    sigv4::{HexDigest, UNSIGNED_PAYLOAD},
+    sigv4::{HexDigest, PayloadMode},
+    xml,
 };
 
+use self::{
+    gate::Gate,
+    outcome::{can_be_repeated, retry_after},
+    retry::Jitter,
+    skew::Skew,
+};
 use super::{
     SigningKeys,
-    upstream::{Reach, ReplyStream, SendBody, Timeouts, Upstream, UpstreamError},
+    upstream::{Reach, ReplyStream, SendBody, Upstream, UpstreamError},
 };
-use crate::{clock::Clock, config::Config};
+use crate::{
+    admin::Metrics,
+    clock::Clock,
+    config::{
+        Config,
+        checked::{ProviderConfig, Timeouts},
+    },
+};
+
+pub use breaker::Position;
+pub use gate::Slot;
+pub use metrics::OriginMetrics;
+pub use outcome::Outcome;
+pub(super) use sign::request as sign;
+
+/// Bytes of a refusal that are looked at for S3's code.
+const REFUSAL_BYTES_MAX: usize = 16 * 1024;
 
 /// A request to a provider: what was verified, in the provider's own names. Nothing in it is encoded.
 #[derive(Debug)]
@@ -58,14 +92,39 @@ pub enum Payload {
     UnsignedTrailer,
 }
 
-impl Payload {
-    /// The header's value.
-    pub fn as_str(&self) -> &str {
-        match self {
-            Self::Sha256(digest) => digest.as_str(),
-            Self::Unsigned => UNSIGNED_PAYLOAD,
-            Self::UnsignedTrailer => "STREAMING-UNSIGNED-PAYLOAD-TRAILER",
+impl From<Payload> for PayloadMode {
+    fn from(payload: Payload) -> Self {
+        match payload {
+            Payload::Sha256(digest) => Self::Sha256(digest),
+            Payload::Unsigned => Self::Unsigned,
+            Payload::UnsignedTrailer => Self::StreamingUnsignedTrailer,
         }
+    }
+}
+
+impl Outgoing<'_> {
+    /// A request for the account itself, without a body, to be sent once.
+    pub fn new(method: Method) -> Self {
+        Self {
+            method,
+            bucket: None,
+            key: None,
+            query: &[],
+            headers: HeaderMap::new(),
+            payload: Payload::Unsigned,
+            body: SendBody::Empty,
+            may_repeat: false,
+        }
+    }
+
+    /// The same again, unless its body can be sent but once.
+    fn again(&self) -> Option<Self> {
+        Some(Self {
+            method: self.method.clone(),
+            headers: self.headers.clone(),
+            body: self.body.again()?,
+            ..*self
+        })
     }
 }
 
@@ -74,13 +133,27 @@ pub struct Origin {
     name: String,
     account: Account,
     signing_keys: Arc<SigningKeys>,
-    upstream: Upstream,
     clock: Clock,
+    known: Arc<Known>,
 }
 
-/// One request in flight, until this is dropped.
-#[derive(Debug)]
-pub struct Slot;
+/// What was built and learned for a provider. It outlives a reload that leaves [`Place`] as it was: new credentials change
+/// nothing about the way there.
+struct Known {
+    place: Place,
+    upstream: Upstream,
+    gate: Arc<Gate>,
+    skew: Skew,
+    jitter: Jitter,
+}
+
+/// Where a provider is, and how it is dealt with.
+#[derive(Debug, Clone, PartialEq, Eq)]
+struct Place {
+    endpoint: Endpoint,
+    timeouts: Timeouts,
+    requests_in_flight_max: usize,
+}
 
 impl Origin {
     /// The provider's name in the configuration.
@@ -94,13 +167,125 @@ impl Origin {
     }
 
     /// Signs `outgoing`, sends it and waits for the head of the reply. Every reply is one, whatever its status.
-    pub async fn send(&self, outgoing: Outgoing<'_>) -> Result<Response<ReplyStream>, UpstreamError> {
-        let now = self.clock.now();
-        let key = self.signing_keys.key(&self.account, now);
-        let request = sign::request(outgoing, &self.account, &key, now)?;
-        let reply = self.upstream.send(request, Reach::Anywhere).await?;
-        Ok(reply.map(|body| body.holding(Slot)))
+    ///
+    /// What may be repeated is sent again after failures that can pass; and whatever the provider refused because of the
+    /// clock alone, once, with the time corrected.
+    pub async fn send(&self, mut outgoing: Outgoing<'_>) -> Result<Response<ReplyStream>, UpstreamError> {
+        self.known.gate.earn_retries();
+        let mut tries = Tries::default();
+        loop {
+            let again = outgoing.again();
+            let (reply, was_skewed) = self.send_once(outgoing).await;
+            let Some(again) = again else { return reply };
+            match self.pause(&reply, again.may_repeat, was_skewed, &mut tries) {
+                Some(pause) => {
+                    // Frees its place and its connection.
+                    drop(reply);
+                    sleep(pause).await;
+                }
+                None => return reply,
+            }
+            outgoing = again;
+        }
     }
+
+    /// How long to wait before the request is sent again, if it is to be.
+    fn pause(
+        &self,
+        reply: &Result<Response<ReplyStream>, UpstreamError>,
+        may_repeat: bool,
+        was_skewed: bool,
+        tries: &mut Tries,
+    ) -> Option<Duration> {
+        if was_skewed && !tries.was_corrected {
+            tries.was_corrected = true;
+            return Some(Duration::ZERO);
+        }
+        tries.made += 1;
+        let wanted = reply.as_ref().ok().and_then(|reply| retry_after(reply.headers())).unwrap_or_default();
+        let is_worth_it = may_repeat
+            && can_be_repeated(reply)
+            && tries.made < retry::TRIES_MAX
+            && wanted <= retry::PAUSE_MAX
+            && self.known.gate.spend_retry();
+        is_worth_it.then(|| retry::pause(tries.made, self.known.jitter.next()).max(wanted))
+    }
+
+    /// Sends `outgoing` once. Returns also whether it was refused while our idea of the provider's clock was wrong.
+    async fn send_once(
+        &self,
+        outgoing: Outgoing<'_>,
+    ) -> (Result<Response<ReplyStream>, UpstreamError>, bool) {
+        let mut slot = match self.known.gate.enter().await {
+            Ok(slot) => slot,
+            Err(refused) => return (Err(refused), false),
+        };
+        let now = self.known.skew.applied_to(self.clock.now());
+        let key = self.signing_keys.key(&self.account, now);
+        let reply = match sign(outgoing, &self.account, &key, now) {
+            Ok(request) => self.known.upstream.send(request, Reach::Anywhere).await,
+            Err(unmade) => Err(unmade),
+        };
+        match reply {
+            Ok(reply) => {
+                let was_skewed = self.note_time(&reply);
+                let (outcome, reply) = outcome(reply).await;
+                slot.report(outcome);
+                (reply.map(|reply| reply.map(|body| body.holding(slot))), was_skewed)
+            }
+            Err(error) => {
+                slot.report(Outcome::of_error(&error));
+                (Err(error), false)
+            }
+        }
+    }
+
+    /// A refusal (S3's `RequestTimeTooSkewed` among them) makes us look at the provider's clock at once.
+    fn note_time(&self, reply: &Response<ReplyStream>) -> bool {
+        let (skew, now) = (&self.known.skew, self.clock.now());
+        if reply.status() == StatusCode::FORBIDDEN {
+            return skew.measure(reply.headers(), now);
+        }
+        skew.observe(reply.headers(), now, self.clock.elapsed());
+        false
+    }
+}
+
+#[derive(Debug, Default)]
+struct Tries {
+    made: u32,
+    was_corrected: bool,
+}
+
+type Replied = Result<Response<ReplyStream>, UpstreamError>;
+
+/// What a reply says of its provider. A 503 is looked into: it may say to slow down, or that nothing works.
+async fn outcome(reply: Response<ReplyStream>) -> (Outcome, Replied) {
+    if reply.status() != StatusCode::SERVICE_UNAVAILABLE {
+        return (Outcome::of_reply(reply.status(), None), Ok(reply));
+    }
+    let (head, mut body) = reply.into_parts();
+    match front(&mut body).await {
+        Ok(front) => {
+            let code = xml::read_error(&front).ok().map(|error| error.code);
+            let outcome = Outcome::of_reply(head.status, code.as_deref());
+            (outcome, Ok(Response::from_parts(head, body.put_back(front))))
+        }
+        Err(error) => (Outcome::of_error(&error), Err(error)),
+    }
+}
+
+/// The first bytes of a reply, at least as many as a refusal has.
+async fn front(body: &mut ReplyStream) -> Result<Bytes, UpstreamError> {
+    let mut front = BytesMut::new();
+    while front.len() < REFUSAL_BYTES_MAX
+        && let Some(frame) = body.frame().await
+    {
+        if let Ok(piece) = frame?.into_data() {
+            front.extend_from_slice(&piece);
+        }
+    }
+    Ok(front.freeze())
 }
 
 impl fmt::Debug for Origin {
@@ -118,22 +303,29 @@ pub struct Origins {
     origins: HashMap<String, Arc<Origin>>,
 }
 
+/// What all providers share.
+#[derive(Debug, Clone)]
+pub struct Shared {
+    /// Signing keys, derived once a day.
+    pub signing_keys: Arc<SigningKeys>,
+    /// The time.
+    pub clock: Clock,
+    /// Where each provider's counters are.
+    pub metrics: Arc<Metrics>,
+}
+
 impl Origins {
     /// From the configuration. Connections, and what was learned of a provider, are taken over from `previous` where its
-    /// settings did not change.
-    pub fn new(
-        config: &Config,
-        signing_keys: &Arc<SigningKeys>,
-        clock: Clock,
-        _previous: Option<&Self>,
-    ) -> Result<Self, UpstreamError> {
-        let origin = |(name, provider): (&String, &crate::config::checked::ProviderConfig)| {
+    /// place did not change.
+    pub fn new(config: &Config, shared: &Shared, previous: Option<&Self>) -> Result<Self, UpstreamError> {
+        let origin = |(name, provider): (&String, &ProviderConfig)| {
+            let previous = previous.and_then(|previous| previous.get(name)).map(|origin| &origin.known);
             let origin = Origin {
                 name: name.clone(),
                 account: provider.account.clone(),
-                signing_keys: Arc::clone(signing_keys),
-                upstream: Upstream::new(Timeouts::default(), &[])?,
-                clock,
+                signing_keys: Arc::clone(&shared.signing_keys),
+                clock: shared.clock,
+                known: Known::of(provider, shared, previous)?,
             };
             Ok((name.clone(), Arc::new(origin)))
         };
@@ -144,5 +336,26 @@ impl Origins {
     /// The provider called `name`.
     pub fn get(&self, name: &str) -> Option<&Arc<Origin>> {
         self.origins.get(name)
+    }
+}
+
+impl Known {
+    fn of(
+        provider: &ProviderConfig,
+        shared: &Shared,
+        previous: Option<&Arc<Self>>,
+    ) -> Result<Arc<Self>, UpstreamError> {
+        let place = Place {
+            endpoint: provider.account.endpoint().clone(),
+            timeouts: provider.timeouts,
+            requests_in_flight_max: provider.requests_in_flight_max,
+        };
+        if let Some(same) = previous.filter(|previous| previous.place == place) {
+            return Ok(Arc::clone(same));
+        }
+        let metrics = shared.metrics.origin(&provider.name);
+        let gate = Arc::new(Gate::new(place.requests_in_flight_max, shared.clock, metrics));
+        let upstream = Upstream::new(place.timeouts, &[])?;
+        Ok(Arc::new(Self { place, upstream, gate, skew: Skew::default(), jitter: Jitter::default() }))
     }
 }

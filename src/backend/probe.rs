@@ -5,6 +5,7 @@
 //! the probe stores it deletes again.
 
 mod advice;
+mod call;
 mod connection;
 mod cors;
 mod objects;
@@ -12,18 +13,20 @@ mod report;
 
 use bytes::Bytes;
 use http::{Method, Response, StatusCode};
-use wharf_provider::Account;
+use wharf_provider::{Account, Unsupported};
 use wharf_wire::{
     names::{BucketName, NameError, ObjectKey},
+    sigv4::SigningKey,
     xml,
 };
 
+use self::call::Call;
 use self::{
     advice::{Refusal, refusal},
     objects::Objects,
 };
 use super::{
-    call::{Call, CallError},
+    origin,
     upstream::{Reach, Upstream, UpstreamError},
 };
 use crate::clock::Clock;
@@ -64,7 +67,7 @@ enum ProbeError {
     #[error(transparent)]
     Upstream(#[from] UpstreamError),
     #[error(transparent)]
-    Call(#[from] CallError),
+    Unsupported(#[from] Unsupported),
     #[error(transparent)]
     Name(#[from] NameError),
 }
@@ -152,7 +155,9 @@ impl Probe<'_> {
     }
 
     async fn call(&self, call: Call<'_>) -> Reply {
-        let request = call.sign(self.account, self.clock.now())?;
+        let now = self.clock.now();
+        let key = SigningKey::derive(self.account.credentials(), self.account.scope(now));
+        let request = origin::sign(call.outgoing(), self.account, &key, now)?;
         let response = self.upstream.send(request, self.reach).await?;
         Ok(self.upstream.read(response, xml::DOCUMENT_BYTES_MAX).await?)
     }
@@ -162,7 +167,7 @@ impl From<ProbeError> for Outcome {
     fn from(error: ProbeError) -> Self {
         let fix = match &error {
             ProbeError::Upstream(error) => advice::fix_of_connection(error),
-            ProbeError::Call(_) | ProbeError::Name(_) => "change the account's settings or the bucket",
+            ProbeError::Unsupported(_) | ProbeError::Name(_) => "change the account's settings or the bucket",
         };
         Self::failed(error.to_string(), fix)
     }

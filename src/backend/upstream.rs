@@ -11,55 +11,46 @@
 mod body;
 mod connect;
 mod error;
+mod patience;
 mod reply;
+mod sending;
+mod socket;
 
-use std::{sync::Arc, time::Duration};
+use std::{pin::pin, sync::Arc, time::Duration};
 
 use bytes::{Bytes, BytesMut};
 use http::{Request, Response};
 use http_body_util::BodyExt;
-use hyper_rustls::{HttpsConnector, HttpsConnectorBuilder};
 use hyper_util::{
-    client::legacy::Client,
+    client::legacy::{Client, ResponseFuture},
     rt::{TokioExecutor, TokioTimer},
 };
 use rustls::{ClientConfig, RootCertStore, pki_types::CertificateDer};
-use tokio::time::timeout;
+use tokio::time::{timeout, timeout_at};
 
-use self::connect::Connector;
+use self::{
+    connect::{Connector, Resolver},
+    sending::{Sending, Tracked, Turn},
+};
+use crate::{clock, config::checked::Timeouts};
 
 pub use body::{BodyStream, SendBody, SendError};
 pub use connect::{Handshake, Reach};
 pub use error::UpstreamError;
 pub use reply::ReplyStream;
 
-/// How long to wait for what.
-#[derive(Debug, Clone, Copy)]
-pub struct Timeouts {
-    /// For a TCP connection, all of a name's addresses together. A peer that never answers would hold a task.
-    pub connect: Duration,
-    /// From the request to the head of its reply, connecting and sending included.
-    pub head: Duration,
-    /// For each further piece of the reply's body.
-    pub piece: Duration,
-}
-
-impl Default for Timeouts {
-    fn default() -> Self {
-        Self {
-            connect: Duration::from_secs(5),
-            head: Duration::from_secs(30),
-            piece: Duration::from_secs(30),
-        }
-    }
-}
-
 /// Idle connections that are kept per host.
 const IDLE_PER_HOST_MAX: usize = 32;
 /// How long an idle connection is kept; stores close theirs after some 20 seconds or more.
 const IDLE_TIMEOUT: Duration = Duration::from_secs(15);
 
-type Pool = Client<HttpsConnector<Connector>, SendBody>;
+/// Bytes that a connection reads or writes at once, and so about half of what it holds. Less costs system calls; more
+/// buys none.
+const BUFFER_BYTES: usize = 128 * 1024;
+/// A shared HTTP/2 connection whose peer is gone would fail request after request until TCP gives up.
+const PING_INTERVAL: Duration = Duration::from_secs(15);
+
+type Pool = Client<Connector, Tracked>;
 
 /// The client. Cheap to clone.
 #[derive(Debug, Clone)]
@@ -74,12 +65,15 @@ impl Upstream {
     /// A client that trusts the public certificate authorities, and `more_roots` besides.
     pub fn new(timeouts: Timeouts, more_roots: &[CertificateDer<'static>]) -> Result<Self, UpstreamError> {
         let tls = tls_config(more_roots)?;
-        let [anywhere, public] =
-            [Reach::Anywhere, Reach::Public].map(|reach| pool(&tls, Connector::new(reach, timeouts.connect)));
+        let [anywhere, public] = [Reach::Anywhere, Reach::Public]
+            .map(|reach| pool(Connector::new(&tls, Resolver::from(reach), timeouts)));
         Ok(Self { anywhere, public, tls: Arc::new(tls), timeouts })
     }
 
-    /// Sends `request`, whose URI is absolute, and waits for the head of the reply. A redirect is a reply like others.
+    /// Sends `request`, whose URI is absolute, and waits for the head of the reply. A redirect is a reply like others,
+    /// and a reply may come before the whole body was sent.
+    ///
+    /// A connection from the pool that turns out to be closed is replaced, as long as nothing was written to it.
     pub async fn send(
         &self,
         request: Request<SendBody>,
@@ -89,10 +83,48 @@ impl Upstream {
             Reach::Anywhere => &self.anywhere,
             Reach::Public => &self.public,
         };
-        match timeout(self.timeouts.head, pool.request(request)).await {
-            Ok(Ok(reply)) => Ok(reply.map(|body| ReplyStream::new(body, self.timeouts.piece))),
-            Ok(Err(error)) => Err(UpstreamError::of_client(&error)),
-            Err(_) => Err(UpstreamError::Timeout(self.timeouts.head)),
+        let (head, body) = request.into_parts();
+        let body = Tracked::new(body).ok_or_else(|| UpstreamError::Request("no length".to_owned()))?;
+        let sending = body.sending();
+        let reply = pool.request(Request::from_parts(head, body));
+        let reply = match &sending {
+            None => timeout(self.timeouts.first_byte, reply)
+                .await
+                .map_err(|_| UpstreamError::Timeout(self.timeouts.first_byte))?,
+            Some(sending) => self.while_sending(sending, reply).await?,
+        };
+        match reply {
+            Ok(reply) => Ok(reply.map(|body| ReplyStream::new(body, self.timeouts.stall, sending))),
+            Err(error) => Err(match sending.and_then(|sending| sending.failure()) {
+                Some(failure) => UpstreamError::Body(failure),
+                None => UpstreamError::of_client(&error),
+            }),
+        }
+    }
+
+    /// Waits for `reply` while the body streams. Dropped, it breaks the request off.
+    async fn while_sending(
+        &self,
+        sending: &Sending,
+        reply: ResponseFuture,
+    ) -> Result<<ResponseFuture as Future>::Output, UpstreamError> {
+        let Timeouts { first_byte, stall, .. } = self.timeouts;
+        let mut reply = pin!(reply);
+        loop {
+            let (turn, since) = sending.turn();
+            let limit = match turn {
+                Turn::Sent => first_byte,
+                Turn::Provider => stall,
+                // Nobody says when the turn goes to the provider: looked at this often, no wait is noticed late.
+                Turn::Body | Turn::Cut => first_byte.min(stall),
+            };
+            let due = if turn == Turn::Body { clock::instant() + limit } else { since + limit };
+            if let Ok(reply) = timeout_at(due, reply.as_mut()).await {
+                return Ok(reply);
+            }
+            if sending.turn() == (turn, since) && turn != Turn::Body {
+                return Err(UpstreamError::Timeout(limit));
+            }
         }
     }
 
@@ -136,17 +168,15 @@ impl Upstream {
     }
 }
 
-fn pool(tls: &ClientConfig, connector: Connector) -> Pool {
-    let https = HttpsConnectorBuilder::new()
-        .with_tls_config(tls.clone())
-        .https_or_http()
-        .enable_all_versions()
-        .wrap_connector(connector);
+fn pool(connector: Connector) -> Pool {
     Client::builder(TokioExecutor::new())
         .pool_timer(TokioTimer::new())
         .pool_idle_timeout(IDLE_TIMEOUT)
         .pool_max_idle_per_host(IDLE_PER_HOST_MAX)
-        .build(https)
+        .http1_max_buf_size(BUFFER_BYTES)
+        .timer(TokioTimer::new())
+        .http2_keep_alive_interval(PING_INTERVAL)
+        .build(connector)
 }
 
 fn tls_config(more_roots: &[CertificateDer<'static>]) -> Result<ClientConfig, UpstreamError> {

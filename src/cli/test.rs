@@ -15,7 +15,7 @@ use super::CliError;
 use crate::{
     backend::{
         probe::{Outcome, Probe, ProbeBucket, Report, Row},
-        upstream::{Reach, Timeouts, Upstream},
+        upstream::{Reach, Upstream},
     },
     clock::Clock,
     config::{
@@ -90,7 +90,7 @@ async fn probe(
     clock: Clock,
 ) -> Result<Report, CliError> {
     let upstream =
-        Upstream::new(Timeouts::default(), &[]).map_err(|error| CliError::Refused(error.to_string()))?;
+        Upstream::new(provider.timeouts, &[]).map_err(|error| CliError::Refused(error.to_string()))?;
     let time = uuid::Timestamp::from_unix(NoContext, clock.now().unix_seconds(), 0);
     let probe = Probe {
         upstream: &upstream,

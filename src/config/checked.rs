@@ -211,6 +211,22 @@ pub struct ProviderConfig {
     pub account: Account,
     /// Requests to this provider.
     pub rate_limit: Option<RateLimit>,
+    /// How long to wait for it.
+    pub timeouts: Timeouts,
+    /// Requests that it is sent at once; the rest wait.
+    pub requests_in_flight_max: usize,
+}
+
+/// `timeouts = { … }`: how long to wait for a provider.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Timeouts {
+    /// For a connection: name, TCP (all of a name's addresses together) and TLS. A peer that never answers would hold a
+    /// task.
+    pub connect: Duration,
+    /// For the head of a reply, from when the request has been handed over; a large body takes as long as it takes.
+    pub first_byte: Duration,
+    /// For each piece in either direction: until the provider takes more of a body, or sends more of its reply.
+    pub stall: Duration,
 }
 
 impl std::fmt::Debug for ProviderConfig {
@@ -220,6 +236,8 @@ impl std::fmt::Debug for ProviderConfig {
             .field("plugin", &self.plugin.profile().kind)
             .field("account", &self.account)
             .field("rate_limit", &self.rate_limit)
+            .field("timeouts", &self.timeouts)
+            .field("requests_in_flight_max", &self.requests_in_flight_max)
             .finish()
     }
 }

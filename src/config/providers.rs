@@ -7,7 +7,7 @@ use wharf_provider::{Addressing, Provider, SettingProblem, Settings};
 use wharf_wire::sigv4::{AccessKeyId, Credentials};
 
 use super::{
-    checked::ProviderConfig,
+    checked::{ProviderConfig, Timeouts},
     names, rate_limit,
     raw::{Table, nearest, quoted},
     secret::SecretKeys,
@@ -64,11 +64,18 @@ fn provider(
     let has_credentials = credentials.is_some();
     let settings = settings(credentials.or_else(stand_in)?, table);
     let rate_limit = rate_limit::read(table, "rate_limit");
+    let timeouts = table.section("timeouts", timeouts);
+    let requests_in_flight_max = table.count("requests_in_flight_max", 512, 1..=100_000);
     let plugin = plugin?;
     match plugin.bind(settings) {
-        Ok(account) => {
-            has_credentials.then(|| ProviderConfig { name: name.to_owned(), plugin, account, rate_limit })
-        }
+        Ok(account) => has_credentials.then(|| ProviderConfig {
+            name: name.to_owned(),
+            plugin,
+            account,
+            rate_limit,
+            timeouts,
+            requests_in_flight_max,
+        }),
         Err(problems) => {
             for problem in problems.iter().filter(|problem| has_credentials || !is_of_credentials(problem)) {
                 report(table, problem);
@@ -110,6 +117,14 @@ fn settings(credentials: Credentials, table: &mut Table<'_>) -> Settings {
         accelerate: table.boolean("accelerate", false),
         addressing: table.choice("addressing", &styles),
         public_url: table.text("public_url"),
+    }
+}
+
+fn timeouts(table: &mut Table<'_>) -> Timeouts {
+    Timeouts {
+        connect: table.seconds("connect_seconds", 5, 1..=300),
+        first_byte: table.seconds("first_byte_seconds", 30, 1..=3600),
+        stall: table.seconds("stall_seconds", 30, 1..=3600),
     }
 }
 

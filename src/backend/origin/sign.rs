@@ -1,23 +1,18 @@
 //! From what is wanted of a provider to the request that is sent: encoded once, signed in its headers.
 
-use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, header};
+use std::fmt::Display;
+
+use http::{HeaderMap, HeaderValue, Method, Request, Uri, header};
 use hyper::body::Body;
-use secrecy::ExposeSecret;
 use wharf_provider::{Account, Location};
 use wharf_wire::{
     date::Timestamp,
     encode,
-    sigv4::{
-        ALGORITHM, Credentials, SigningKey,
-        canonical::{CanonicalHeaders, CanonicalRequest, Header},
-    },
+    sigv4::{HeaderSigning, SigningKey, sign_headers},
 };
 
-use super::{Outgoing, SendBody, UpstreamError};
-
-const DATE: HeaderName = HeaderName::from_static("x-amz-date");
-const CONTENT_SHA256: HeaderName = HeaderName::from_static("x-amz-content-sha256");
-const SECURITY_TOKEN: HeaderName = HeaderName::from_static("x-amz-security-token");
+use super::Outgoing;
+use crate::backend::upstream::{SendBody, UpstreamError};
 
 /// Signs `outgoing` for `account` with `key`, which is the account's of `now`'s day.
 pub(in crate::backend) fn request(
@@ -26,116 +21,147 @@ pub(in crate::backend) fn request(
     key: &SigningKey,
     now: Timestamp,
 ) -> Result<Request<SendBody>, UpstreamError> {
+    let Outgoing { method, mut headers, body, payload, .. } = outgoing;
     let location = account.location(outgoing.bucket, outgoing.key).map_err(unmade)?;
-    let query = encoded(outgoing.query);
-    let (url, path_at) = url(&location, &query);
-    let mut headers = outgoing.headers;
+    let target = Target::new(&location, outgoing.query);
     headers.insert(header::HOST, HeaderValue::from_str(&location.authority).map_err(unmade)?);
-    headers.insert(DATE, HeaderValue::from_str(now.amz_date().as_str()).map_err(unmade)?);
-    headers.insert(CONTENT_SHA256, HeaderValue::from_str(outgoing.payload.as_str()).map_err(unmade)?);
-    if let Some(token) = &account.credentials().session_token {
-        headers.insert(SECURITY_TOKEN, secret(token.expose_secret())?);
-    }
-    let path = url.get(path_at..url.len() - query.len()).unwrap_or_default().trim_end_matches('?');
-    let unsigned =
-        Unsigned { method: &outgoing.method, path, query: &query, payload: outgoing.payload.as_str() };
-    let authorization = unsigned.authorization(&headers, account.credentials(), (key, now));
-    headers.insert(header::AUTHORIZATION, secret(&authorization)?);
-    set_length(&outgoing.method, &outgoing.body, &mut headers);
-    let mut request = Request::new(outgoing.body);
-    *request.method_mut() = outgoing.method;
-    *request.uri_mut() = url.try_into().map_err(unmade)?;
+    // Framing is for each connection to say; what is signed must come through it.
+    headers.remove(header::CONTENT_LENGTH);
+    let signing = HeaderSigning {
+        method: &method,
+        encoded_path: target.path(),
+        encoded_query: target.query(),
+        payload: payload.into(),
+        now,
+    };
+    sign_headers(&signing, &mut headers, account.credentials(), key).map_err(unmade)?;
+    set_length(&method, &body, &mut headers);
+    let mut request = Request::new(body);
+    *request.method_mut() = method;
+    *request.uri_mut() = target.into_uri()?;
     *request.headers_mut() = headers;
     Ok(request)
 }
 
-fn unmade(error: impl std::fmt::Display) -> UpstreamError {
+fn unmade(error: impl Display) -> UpstreamError {
     UpstreamError::Request(error.to_string())
 }
 
-fn secret(text: &str) -> Result<HeaderValue, UpstreamError> {
-    let mut value = HeaderValue::from_str(text).map_err(unmade)?;
-    value.set_sensitive(true);
-    Ok(value)
-}
-
-/// The query in canonical order, which is also the order in which it is sent.
-fn encoded(query: &[(&str, &str)]) -> String {
-    let encode = |text: &str| {
-        let mut out = String::with_capacity(text.len());
-        encode::query(text, &mut out);
-        out
-    };
-    let mut pairs: Vec<_> = query.iter().map(|(name, value)| (encode(name), encode(value))).collect();
-    pairs.sort_unstable();
-    let mut out = String::new();
-    for (name, value) in &pairs {
-        let separator = if out.is_empty() { "" } else { "&" };
-        out.extend([separator, name, "=", value]);
-    }
-    out
-}
-
-/// The whole URL, and where its path begins.
-fn url(location: &Location, query: &str) -> (String, usize) {
-    let mut url = location.url();
-    let path_at = location.scheme.as_str().len() + "://".len() + location.authority.len();
-    if !query.is_empty() {
-        url.push('?');
-        url.push_str(query);
-    }
-    (url, path_at)
-}
-
-/// A request without a body says so where a body is usual: S3 refuses a PUT without a length.
+/// A PUT or POST without a body says so: S3 refuses one that says nothing.
 fn set_length(method: &Method, body: &SendBody, headers: &mut HeaderMap) {
-    headers.remove(header::CONTENT_LENGTH);
     let length = body.size_hint().exact();
-    let needs_length = length != Some(0) || matches!(*method, Method::PUT | Method::POST);
-    if let Some(length) = length.filter(|_| needs_length) {
+    let usual = matches!(*method, Method::PUT | Method::POST);
+    if let Some(length) = length.filter(|length| *length > 0 || usual) {
         headers.insert(header::CONTENT_LENGTH, length.into());
     }
 }
 
-/// What is signed besides the headers.
-struct Unsigned<'a> {
-    method: &'a Method,
-    path: &'a str,
-    query: &'a str,
-    payload: &'a str,
+/// The URL as it is signed and sent.
+struct Target {
+    url: String,
+    path_at: usize,
+    query_at: usize,
 }
 
-impl Unsigned<'_> {
-    fn authorization(
-        &self,
-        headers: &HeaderMap,
-        credentials: &Credentials,
-        (key, now): (&SigningKey, Timestamp),
-    ) -> String {
-        let mut signed: Vec<Header<'_>> =
-            headers.iter().map(|(name, value)| (name.as_str(), value.as_bytes())).collect();
-        let signed = CanonicalHeaders::sort(&mut signed);
-        let request = CanonicalRequest {
-            method: self.method.as_str(),
-            path: self.path,
-            query: self.query,
-            headers: signed,
-            payload_sha256: self.payload,
-        };
-        let signature = key.sign(&now.amz_date(), &request.sha256());
-        let mut out = String::with_capacity(512);
-        out.extend([
-            ALGORITHM,
-            " Credential=",
-            credentials.access_key_id.as_str(),
-            "/",
-            key.scope().as_str(),
-        ]);
-        for (index, name) in signed.names().enumerate() {
-            out.push_str(if index == 0 { ", SignedHeaders=" } else { ";" });
-            out.push_str(name);
+impl Target {
+    fn new(location: &Location, query: &[(&str, &str)]) -> Self {
+        let mut url = location.url();
+        let path_at = location.scheme.as_str().len() + "://".len() + location.authority.len();
+        let query_at = url.len();
+        for (index, (name, value)) in query.iter().enumerate() {
+            url.push(if index == 0 { '?' } else { '&' });
+            encode::query(name, &mut url);
+            url.push('=');
+            encode::query(value, &mut url);
         }
-        out.extend([", Signature=", signature.expose()]);
-        out
+        Self { url, path_at, query_at }
+    }
+
+    fn path(&self) -> &str {
+        self.url.get(self.path_at..self.query_at).unwrap_or_default()
+    }
+
+    fn query(&self) -> &str {
+        self.url.get(self.query_at + 1..).unwrap_or_default()
+    }
+
+    fn into_uri(self) -> Result<Uri, UpstreamError> {
+        Uri::try_from(self.url).map_err(unmade)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use bytes::Bytes;
+    use wharf_provider::Settings;
+    use wharf_wire::{
+        names::{BucketName, ObjectKey},
+        sigv4::{AccessKeyId, Credentials, payload_sha256},
+    };
+
+    use super::*;
+    use crate::backend::Payload;
+
+    const NOW: Timestamp = Timestamp::from_unix_millis(1_369_353_600_000);
+
+    fn account() -> Account {
+        let credentials = Credentials {
+            access_key_id: AccessKeyId::parse("AKIAIOSFODNN7EXAMPLE").unwrap(),
+            secret_access_key: "wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY".into(),
+            session_token: Some("a token".into()),
+        };
+        let mut settings = Settings::new(credentials);
+        settings.region = Some("us-east-1".into());
+        settings.endpoint = Some("http://127.0.0.1:9000".into());
+        wharf_plugins::PROVIDERS[0].bind(settings).unwrap()
+    }
+
+    fn signed(outgoing: Outgoing<'_>) -> Request<SendBody> {
+        let account = account();
+        let key = SigningKey::derive(account.credentials(), account.scope(NOW));
+        request(outgoing, &account, &key, NOW).unwrap()
+    }
+
+    #[test]
+    fn what_is_signed_is_what_is_sent() {
+        let (bucket, key) =
+            (BucketName::parse("my-bucket").unwrap(), ObjectKey::parse("a b/../ü?#%2F").unwrap());
+        let mut headers = HeaderMap::new();
+        headers.insert("content-type", HeaderValue::from_static("text/plain"));
+        headers.insert("x-amz-meta-name", HeaderValue::from_bytes("ü".as_bytes()).unwrap());
+        let request = signed(Outgoing {
+            bucket: Some(&bucket),
+            key: Some(&key),
+            query: &[("partNumber", "1"), ("uploadId", "a/b+c=")],
+            headers,
+            payload: Payload::Sha256(payload_sha256(b"hello")),
+            body: Bytes::from_static(b"hello").into(),
+            ..Outgoing::new(Method::PUT)
+        });
+        assert_eq!(
+            request.uri(),
+            "http://127.0.0.1:9000/my-bucket/a%20b/../%C3%BC%3F%23%252F?partNumber=1&uploadId=a%2Fb%2Bc%3D"
+        );
+        let headers = request.headers();
+        assert_eq!(headers["host"], "127.0.0.1:9000");
+        assert_eq!(headers["content-length"], "5");
+        assert_eq!(headers["x-amz-content-sha256"], payload_sha256(b"hello").as_str());
+        let authorization = headers["authorization"].to_str().unwrap();
+        assert!(authorization.contains(
+            "SignedHeaders=content-type;host;x-amz-content-sha256;x-amz-date;x-amz-meta-name;x-amz-security-token"
+        ));
+        assert!(headers["authorization"].is_sensitive());
+    }
+
+    #[test]
+    fn an_upload_says_its_length_even_when_it_is_empty_and_a_download_says_none() {
+        for (method, length) in
+            [(Method::PUT, Some("0")), (Method::POST, Some("0")), (Method::GET, None), (Method::DELETE, None)]
+        {
+            let request = signed(Outgoing::new(method));
+            let found = request.headers().get(header::CONTENT_LENGTH).map(|length| length.to_str().unwrap());
+            assert_eq!(found, length, "{}", request.method());
+            assert_eq!(request.uri(), "http://127.0.0.1:9000/");
+        }
     }
 }

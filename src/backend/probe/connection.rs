@@ -6,7 +6,7 @@ use http::{Request, header};
 use wharf_wire::endpoint::{Endpoint, Host, Scheme};
 
 use super::{Outcome, Probe, ProbeError};
-use crate::backend::upstream::SendBody;
+use crate::backend::upstream::{SendBody, UpstreamError};
 
 /// Providers refuse a request whose time is further off (S3: `RequestTimeTooSkewed`).
 const SKEW_SECONDS_MAX: i64 = 15 * 60;
@@ -58,8 +58,10 @@ impl Probe<'_> {
 
     /// The time in the reply to a request that nobody signed; any status will do.
     async fn provider_time(&self) -> Result<Option<SystemTime>, ProbeError> {
-        let url = self.account.location(None, None).map_err(super::CallError::from)?.url();
-        let request = Request::get(url).body(SendBody::Empty).map_err(super::CallError::from)?;
+        let url = self.account.location(None, None)?.url();
+        let request = Request::get(url)
+            .body(SendBody::Empty)
+            .map_err(|error| UpstreamError::Request(error.to_string()))?;
         let reply = self.upstream.send(request, self.reach).await?;
         let date = reply.headers().get(header::DATE).and_then(|date| date.to_str().ok());
         let time = date.and_then(|date| httpdate::parse_http_date(date).ok());

@@ -10,7 +10,7 @@ use wharf_wire::{
 };
 
 use super::{Call, Outcome, Probe, ProbeBucket, ProbeError, Reply, advice::printable};
-use crate::backend::upstream::SendBody;
+use crate::backend::upstream::{SendBody, UpstreamError};
 
 impl Probe<'_> {
     pub(super) async fn cors(&self, bucket: ProbeBucket<'_>) -> Outcome {
@@ -31,7 +31,7 @@ impl Probe<'_> {
     /// Asks as a browser does: without credentials, for a PUT with a content type.
     async fn preflight(&self, bucket: ProbeBucket<'_>) -> Reply {
         let key = ObjectKey::parse(".wharf-test/page")?;
-        let url = self.account.location(Some(bucket.name), Some(&key)).map_err(super::CallError::from)?.url();
+        let url = self.account.location(Some(bucket.name), Some(&key))?.url();
         let request = Request::builder()
             .method(Method::OPTIONS)
             .uri(url)
@@ -39,7 +39,7 @@ impl Probe<'_> {
             .header(header::ACCESS_CONTROL_REQUEST_METHOD, "PUT")
             .header(header::ACCESS_CONTROL_REQUEST_HEADERS, "content-type")
             .body(SendBody::Empty)
-            .map_err(super::CallError::from)?;
+            .map_err(|error| UpstreamError::Request(error.to_string()))?;
         let reply = self.upstream.send(request, self.reach).await?;
         Ok(self.upstream.read(reply, xml::DOCUMENT_BYTES_MAX).await?)
     }

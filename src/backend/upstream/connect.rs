@@ -1,6 +1,7 @@
 //! From a host name to a connection: resolve, guard, connect, shake hands.
 
 use std::{
+    error::Error,
     io,
     net::{IpAddr, SocketAddr},
     pin::Pin,
@@ -11,17 +12,18 @@ use std::{
 };
 
 use http::Uri;
-use hyper_util::{
-    client::legacy::connect::{HttpConnector, dns::Name},
-    rt::TokioIo,
-};
+use hyper_rustls::{HttpsConnector, HttpsConnectorBuilder, MaybeHttpsStream};
+use hyper_util::client::legacy::connect::{HttpConnector, dns::Name};
 use rustls::{ClientConfig, pki_types::ServerName};
-use tokio::net::{TcpStream, lookup_host};
+use tokio::{
+    net::{TcpStream, lookup_host},
+    time::timeout,
+};
 use tokio_rustls::TlsConnector;
 use tower_service::Service;
 
-use super::UpstreamError;
-use crate::backend::is_forbidden;
+use super::{UpstreamError, socket::Socket};
+use crate::{backend::is_forbidden, config::checked::Timeouts};
 
 /// How far a request may reach.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -48,30 +50,71 @@ pub struct Handshake {
     pub version: String,
 }
 
+type BoxError = Box<dyn Error + Send + Sync>;
 type BoxFuture<T, E> = Pin<Box<dyn Future<Output = Result<T, E>> + Send>>;
 
-/// Connects where its reach allows. The pool's plug point is a tower service, and so this is one.
+/// Connects where its reach allows: name, TCP and TLS within one time. The pool's plug point is a tower service, and so
+/// this is one.
 #[derive(Debug, Clone)]
 pub(super) struct Connector {
-    reach: Reach,
-    http: HttpConnector<Resolver>,
+    https: HttpsConnector<Tcp>,
+    timeout: Duration,
 }
 
 impl Connector {
-    pub(super) fn new(reach: Reach, timeout: Duration) -> Self {
-        let mut http = HttpConnector::new_with_resolver(Resolver(reach));
-        http.enforce_http(false);
-        // Nagle's algorithm and delayed acknowledgement together cost a small request 40 ms.
-        http.set_nodelay(true);
-        http.set_connect_timeout(Some(timeout));
-        Self { reach, http }
+    pub(super) fn new(tls: &ClientConfig, resolver: Resolver, timeouts: Timeouts) -> Self {
+        let https = HttpsConnectorBuilder::new()
+            .with_tls_config(tls.clone())
+            .https_or_http()
+            .enable_all_versions()
+            .wrap_connector(Tcp::new(resolver, timeouts));
+        Self { https, timeout: timeouts.connect }
     }
 }
 
 impl Service<Uri> for Connector {
-    type Response = TokioIo<TcpStream>;
+    type Response = MaybeHttpsStream<Socket>;
+    type Error = BoxError;
+    type Future = BoxFuture<Self::Response, BoxError>;
+
+    fn poll_ready(&mut self, context: &mut Context<'_>) -> Poll<Result<(), BoxError>> {
+        self.https.poll_ready(context)
+    }
+
+    fn call(&mut self, uri: Uri) -> Self::Future {
+        let (connecting, limit) = (self.https.call(uri), self.timeout);
+        Box::pin(async move {
+            let late = || UpstreamError::Connect(format!("none within {} seconds", limit.as_secs_f32()));
+            timeout(limit, connecting).await.map_err(|_| late())?
+        })
+    }
+}
+
+/// TCP alone.
+#[derive(Debug, Clone)]
+struct Tcp {
+    http: HttpConnector<Resolver>,
+    reach: Reach,
+    stall: Duration,
+}
+
+impl Tcp {
+    fn new(resolver: Resolver, timeouts: Timeouts) -> Self {
+        let reach = resolver.reach;
+        let mut http = HttpConnector::new_with_resolver(resolver);
+        http.enforce_http(false);
+        // Nagle's algorithm and delayed acknowledgement together cost a small request 40 ms.
+        http.set_nodelay(true);
+        // A name's addresses are tried one after the other, and share this time.
+        http.set_connect_timeout(Some(timeouts.connect));
+        Self { http, reach, stall: timeouts.stall }
+    }
+}
+
+impl Service<Uri> for Tcp {
+    type Response = Socket;
     type Error = io::Error;
-    type Future = BoxFuture<Self::Response, Self::Error>;
+    type Future = BoxFuture<Socket, io::Error>;
 
     fn poll_ready(&mut self, context: &mut Context<'_>) -> Poll<io::Result<()>> {
         self.http.poll_ready(context).map_err(io::Error::other)
@@ -82,13 +125,32 @@ impl Service<Uri> for Connector {
         let literal = uri.host().and_then(|host| host.trim_matches(['[', ']']).parse().ok());
         let allowed = literal.map_or(Ok(()), |address| self.reach.check(address));
         let connecting = allowed.map(|()| self.http.call(uri));
-        Box::pin(async move { connecting.map_err(io::Error::other)?.await.map_err(io::Error::other) })
+        let stall = self.stall;
+        Box::pin(async move {
+            let stream = connecting.map_err(io::Error::other)?.await.map_err(io::Error::other)?;
+            Ok(Socket::new(stream, stall))
+        })
     }
 }
 
 /// The system's resolver, with a guard on what it says.
-#[derive(Debug, Clone, Copy)]
-struct Resolver(Reach);
+#[derive(Debug, Clone)]
+pub(super) struct Resolver {
+    reach: Reach,
+    /// What every name is.
+    #[cfg(test)]
+    pub(super) fixed: Option<Vec<SocketAddr>>,
+}
+
+impl From<Reach> for Resolver {
+    fn from(reach: Reach) -> Self {
+        Self {
+            reach,
+            #[cfg(test)]
+            fixed: None,
+        }
+    }
+}
 
 impl Service<Name> for Resolver {
     type Response = vec::IntoIter<SocketAddr>;
@@ -100,7 +162,11 @@ impl Service<Name> for Resolver {
     }
 
     fn call(&mut self, name: Name) -> Self::Future {
-        let reach = self.0;
+        #[cfg(test)]
+        if let Some(fixed) = self.fixed.clone() {
+            return Box::pin(async move { Ok(fixed.into_iter()) });
+        }
+        let reach = self.reach;
         // The client puts the port in itself.
         Box::pin(async move { Ok(resolve(name.as_str(), 0, reach).await?.into_iter()) })
     }

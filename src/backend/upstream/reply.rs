@@ -3,30 +3,33 @@
 use std::{
     fmt,
     pin::Pin,
+    sync::Arc,
     task::{Context, Poll, ready},
     time::Duration,
 };
 
 use bytes::Bytes;
 use hyper::body::{Body, Frame, Incoming, SizeHint};
-use tokio::time::{Sleep, sleep};
 
-use super::UpstreamError;
+use super::{UpstreamError, patience::Patience, sending::Sending};
 use crate::backend::origin::Slot;
 
-/// Pieces of a reply. It fails when the provider hangs up before the end, or sends nothing for too long; dropped before
-/// its end, it frees the connection.
+/// Pieces of a reply. It fails when the provider hangs up before the end, or sends nothing for too long. Dropped before
+/// its end, it frees the connection; and a request that is still being sent when its reply ends is broken off.
 pub struct ReplyStream {
+    /// What was looked at already.
+    front: Option<Bytes>,
     body: Incoming,
     stall: Duration,
-    waiting: Option<Pin<Box<Sleep>>>,
+    silence: Patience,
+    request: Option<Arc<Sending>>,
     /// Counted as in flight until the reply has been read or dropped.
     slot: Option<Slot>,
 }
 
 impl ReplyStream {
-    pub(super) fn new(body: Incoming, stall: Duration) -> Self {
-        Self { body, stall, waiting: None, slot: None }
+    pub(super) fn new(body: Incoming, stall: Duration, request: Option<Arc<Sending>>) -> Self {
+        Self { front: None, body, stall, silence: Patience::default(), request, slot: None }
     }
 
     /// The same, holding `slot` until its end.
@@ -34,6 +37,33 @@ impl ReplyStream {
     pub(in crate::backend) fn holding(mut self, slot: Slot) -> Self {
         self.slot = Some(slot);
         self
+    }
+
+    /// The same, with `front` before what was not read yet.
+    #[must_use]
+    pub(in crate::backend) fn put_back(mut self, front: Bytes) -> Self {
+        self.front = Some(front).filter(|front| !front.is_empty());
+        self
+    }
+
+    fn poll_body(&mut self, context: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, UpstreamError>>> {
+        match Pin::new(&mut self.body).poll_frame(context) {
+            Poll::Ready(frame) => {
+                self.silence.restart();
+                Poll::Ready(frame.map(|frame| frame.map_err(|error| UpstreamError::of_body(&error))))
+            }
+            Poll::Pending => {
+                ready!(self.silence.poll(self.stall, context));
+                Poll::Ready(Some(Err(UpstreamError::Timeout(self.stall))))
+            }
+        }
+    }
+
+    fn end(&mut self) {
+        self.slot = None;
+        if let Some(request) = self.request.take() {
+            request.cut();
+        }
     }
 }
 
@@ -45,34 +75,40 @@ impl Body for ReplyStream {
         mut self: Pin<&mut Self>,
         context: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, UpstreamError>>> {
-        let this = &mut *self;
-        match Pin::new(&mut this.body).poll_frame(context) {
-            Poll::Ready(frame) => {
-                this.waiting = None;
-                if frame.is_none() {
-                    this.slot = None;
-                }
-                Poll::Ready(frame.map(|frame| frame.map_err(|error| UpstreamError::of_body(&error))))
-            }
-            Poll::Pending => {
-                let stall = this.stall;
-                ready!(this.waiting.get_or_insert_with(|| Box::pin(sleep(stall))).as_mut().poll(context));
-                Poll::Ready(Some(Err(UpstreamError::Timeout(stall))))
-            }
+        if let Some(front) = self.front.take() {
+            return Poll::Ready(Some(Ok(Frame::data(front))));
         }
+        let frame = ready!(self.poll_body(context));
+        if !matches!(frame, Some(Ok(_))) {
+            self.end();
+        }
+        Poll::Ready(frame)
     }
 
     fn is_end_stream(&self) -> bool {
-        self.body.is_end_stream()
+        self.front.is_none() && self.body.is_end_stream()
     }
 
     fn size_hint(&self) -> SizeHint {
-        self.body.size_hint()
+        let front = self.front.as_ref().map_or(0, Bytes::len) as u64;
+        let rest = self.body.size_hint();
+        let mut hint = SizeHint::new();
+        hint.set_lower(rest.lower().saturating_add(front));
+        if let Some(upper) = rest.upper() {
+            hint.set_upper(upper.saturating_add(front));
+        }
+        hint
+    }
+}
+
+impl Drop for ReplyStream {
+    fn drop(&mut self) {
+        self.end();
     }
 }
 
 impl fmt::Debug for ReplyStream {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
-        out.debug_struct("ReplyStream").field("size_hint", &self.body.size_hint()).finish_non_exhaustive()
+        out.debug_struct("ReplyStream").field("size_hint", &self.size_hint()).finish_non_exhaustive()
     }
 }

@@ -16,8 +16,14 @@ use super::*;
 
 const SHORT: Timeouts = Timeouts {
     connect: Duration::from_secs(5),
-    head: Duration::from_millis(200),
-    piece: Duration::from_millis(200),
+    first_byte: Duration::from_millis(200),
+    stall: Duration::from_millis(200),
+};
+
+const LONG: Timeouts = Timeouts {
+    connect: Duration::from_secs(5),
+    first_byte: Duration::from_secs(30),
+    stall: Duration::from_secs(30),
 };
 
 fn client(timeouts: Timeouts) -> Upstream {
@@ -54,7 +60,7 @@ async fn whole(client: &Upstream, url: &str, bytes_max: usize) -> Result<Respons
 async fn a_caller_reaches_no_private_address_in_any_notation_and_no_packet_goes_there() {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let port = listener.local_addr().unwrap().port();
-    let client = client(Timeouts::default());
+    let client = client(LONG);
     for host in [
         "127.0.0.1",
         "[::1]",
@@ -80,7 +86,7 @@ async fn a_caller_reaches_no_private_address_in_any_notation_and_no_packet_goes_
 #[tokio::test]
 async fn a_callers_request_borrows_no_connection_of_the_operators() {
     let (address, _peer) = peer("HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nok").await;
-    let (client, url) = (client(Timeouts::default()), format!("http://{address}/"));
+    let (client, url) = (client(LONG), format!("http://{address}/"));
     assert_eq!(whole(&client, &url, 10).await.unwrap().body(), "ok");
     let refused = client.send(get(&url), Reach::Public).await.unwrap_err();
     assert_eq!(refused, UpstreamError::Forbidden(address.ip()));
@@ -91,7 +97,7 @@ async fn a_redirect_is_not_followed() {
     let (address, _peer) =
         peer("HTTP/1.1 307 Temporary Redirect\r\nlocation: http://127.0.0.1:1/\r\ncontent-length: 0\r\n\r\n")
             .await;
-    let reply = whole(&client(Timeouts::default()), &format!("http://{address}/"), 10).await.unwrap();
+    let reply = whole(&client(LONG), &format!("http://{address}/"), 10).await.unwrap();
     assert_eq!(reply.status(), StatusCode::TEMPORARY_REDIRECT);
     assert_eq!(reply.headers()[header::LOCATION], "http://127.0.0.1:1/");
 }
@@ -100,16 +106,16 @@ async fn a_redirect_is_not_followed() {
 async fn every_wait_ends() {
     let (silent, _peer) = peer("").await;
     let waited = whole(&client(SHORT), &format!("http://{silent}/"), 10).await.unwrap_err();
-    assert_eq!(waited, UpstreamError::Timeout(SHORT.head));
+    assert_eq!(waited, UpstreamError::Timeout(SHORT.first_byte));
     let (stalled, _peer) = peer("HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\no").await;
     let waited = whole(&client(SHORT), &format!("http://{stalled}/"), 10).await.unwrap_err();
-    assert_eq!(waited, UpstreamError::Timeout(SHORT.piece));
+    assert_eq!(waited, UpstreamError::Timeout(SHORT.stall));
 }
 
 #[tokio::test]
 async fn a_reply_is_read_up_to_its_bound() {
     let (address, _peer) = peer("HTTP/1.1 200 OK\r\ncontent-length: 6\r\n\r\nsixsix").await;
-    let (client, url) = (client(Timeouts::default()), format!("http://{address}/"));
+    let (client, url) = (client(LONG), format!("http://{address}/"));
     assert_eq!(whole(&client, &url, 6).await.unwrap().body(), "sixsix");
     assert_eq!(whole(&client, &url, 5).await.unwrap_err(), UpstreamError::TooLarge(5));
 }
@@ -166,7 +172,7 @@ async fn tls_peer() -> (u16, CertificateDer<'static>, JoinHandle<()>) {
 async fn tls_is_verified_and_speaks_http_2() {
     let (port, certificate, _peer) = tls_peer().await;
     let url = format!("https://localhost:{port}/");
-    let trusting = Upstream::new(Timeouts::default(), &[certificate]).unwrap();
+    let trusting = Upstream::new(LONG, &[certificate]).unwrap();
     let reply = whole(&trusting, &url, 100).await.unwrap();
     assert_eq!((reply.version(), reply.body().as_ref()), (Version::HTTP_2, &b"HTTP/2.0"[..]));
     let handshake = trusting.handshake("localhost", port, Reach::Anywhere).await.unwrap();
@@ -176,13 +182,13 @@ async fn tls_is_verified_and_speaks_http_2() {
 #[tokio::test]
 async fn a_certificate_that_nobody_vouches_for_is_refused() {
     let (port, certificate, _peer) = tls_peer().await;
-    let doubting = client(Timeouts::default());
+    let doubting = client(LONG);
     let error = whole(&doubting, &format!("https://localhost:{port}/"), 100).await.unwrap_err();
     assert!(matches!(error, UpstreamError::Tls(_)), "{error:?}");
     let error = doubting.handshake("localhost", port, Reach::Anywhere).await.unwrap_err();
     assert!(matches!(error, UpstreamError::Tls(_)), "{error:?}");
     // And one for another name, by whom it may be.
-    let trusting = Upstream::new(Timeouts::default(), &[certificate]).unwrap();
+    let trusting = Upstream::new(LONG, &[certificate]).unwrap();
     let error = whole(&trusting, &format!("https://127.0.0.1:{port}/"), 100).await.unwrap_err();
     assert!(matches!(error, UpstreamError::Tls(_) | UpstreamError::Connect(_)), "{error:?}");
 }
