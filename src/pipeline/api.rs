@@ -19,7 +19,7 @@ use crate::{
         framing,
     },
     server::Handler,
-    upload_api::{Call, route},
+    upload_api::{Call, methods, route},
 };
 
 use super::{Pipeline, Refusal, Snapshot, finish};
@@ -42,7 +42,7 @@ impl ApiDoor {
     ) -> Result<Response<Full<Bytes>>, Error> {
         let limits = &snapshot.config.server.limits;
         framing::check(head, limits)?;
-        if let Some(response) = snapshot.cors.preflight(head) {
+        if let Some(response) = snapshot.cors.preflight(head, methods) {
             return Ok(response);
         }
         self.0.admit(snapshot, exchange)?;

@@ -9,7 +9,6 @@ use crate::config::checked::{Cors, Origins};
 const ALLOW_HEADERS: HeaderValue = HeaderValue::from_static(
     "x-api-key, x-api-secret, x-signature, x-timestamp, authorization, content-type",
 );
-const ALLOW_METHODS: HeaderValue = HeaderValue::from_static("GET, POST, DELETE");
 const EXPOSE_HEADERS: HeaderValue =
     HeaderValue::from_static("x-request-id, retry-after, ratelimit, ratelimit-policy");
 const PREFLIGHT_VARY: HeaderValue =
@@ -37,8 +36,13 @@ impl CorsPolicy {
     }
 
     /// The answer to a preflight, if the request is one; [`Self::write`] completes it. An origin that is not allowed gets
-    /// an answer without permission: the browser then says why.
-    pub fn preflight(&self, head: &Parts) -> Option<Response<Full<Bytes>>> {
+    /// an answer without permission: the browser then says why. `methods` knows those of a path; a path without any needs
+    /// no permission for the methods that browsers send unasked, so that its 404 can be read.
+    pub fn preflight(
+        &self,
+        head: &Parts,
+        methods: impl FnOnce(&str) -> Option<HeaderValue>,
+    ) -> Option<Response<Full<Bytes>>> {
         let is_preflight = head.method == Method::OPTIONS
             && head.headers.contains_key(header::ORIGIN)
             && head.headers.contains_key(header::ACCESS_CONTROL_REQUEST_METHOD);
@@ -50,7 +54,9 @@ impl CorsPolicy {
         let headers = response.headers_mut();
         headers.insert(header::VARY, PREFLIGHT_VARY);
         if self.allowed(head.headers.get(header::ORIGIN)).is_some() {
-            headers.insert(header::ACCESS_CONTROL_ALLOW_METHODS, ALLOW_METHODS);
+            if let Some(methods) = methods(head.uri.path()) {
+                headers.insert(header::ACCESS_CONTROL_ALLOW_METHODS, methods);
+            }
             headers.insert(header::ACCESS_CONTROL_ALLOW_HEADERS, ALLOW_HEADERS);
             headers.insert(header::ACCESS_CONTROL_MAX_AGE, self.max_age.clone());
         }
@@ -84,6 +90,8 @@ mod tests {
 
     use super::*;
 
+    const METHODS: HeaderValue = HeaderValue::from_static("POST");
+
     fn policy(origins: Origins) -> CorsPolicy {
         CorsPolicy::new(&Cors { origins, max_age_seconds: 600 })
     }
@@ -97,7 +105,7 @@ mod tests {
             .header("origin", origin)
             .header("access-control-request-method", "POST");
         let head = request.body(()).unwrap().into_parts().0;
-        let mut response = policy.preflight(&head).unwrap();
+        let mut response = policy.preflight(&head, |_| Some(METHODS)).unwrap();
         policy.write(head.headers.get("origin"), response.headers_mut());
         response
     }
@@ -108,6 +116,7 @@ mod tests {
         assert_eq!(response.status(), StatusCode::NO_CONTENT);
         assert_eq!(response.headers()["access-control-allow-origin"], "https://app.example");
         assert_eq!(response.headers()["access-control-max-age"], "600");
+        assert_eq!(response.headers()["access-control-allow-methods"], METHODS);
         assert!(response.headers().get_all("vary").iter().any(|names| names == "origin"));
         for name in
             ["x-api-key", "x-api-secret", "x-signature", "x-timestamp", "authorization", "content-type"]
@@ -138,6 +147,6 @@ mod tests {
     #[test]
     fn a_plain_options_request_is_no_preflight() {
         let request = Request::options("/").header("origin", "https://app.example").body(()).unwrap();
-        assert!(listed().preflight(&request.into_parts().0).is_none());
+        assert!(listed().preflight(&request.into_parts().0, |_| Some(METHODS)).is_none());
     }
 }

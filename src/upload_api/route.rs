@@ -9,6 +9,9 @@ use crate::error::{Code, Error};
 /// Where the upload API is.
 pub const BASE: &str = "/api/v1/upload/";
 
+/// Every route so far changes or signs something, so it is POST alone.
+const METHODS: HeaderValue = HeaderValue::from_static("POST");
+
 /// Which operation a method and path ask for. `provider` is the path's segment, decoded: the name of a bucket, a
 /// provider or a plugin.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -64,12 +67,17 @@ impl Route {
 /// assert_eq!(route, Route::SignedUrl { provider: "photos".to_owned() });
 /// ```
 pub fn route(method: &Method, path: &str) -> Result<Route, Error> {
-    let route = path.strip_prefix(BASE).and_then(find).ok_or_else(not_found)?;
-    // Every route so far changes or signs something, so it is POST alone.
+    let route = find(path).ok_or_else(not_found)?;
     if method == Method::POST { Ok(route) } else { Err(method_not_allowed()) }
 }
 
-fn find(rest: &str) -> Option<Route> {
+/// The methods that `path` has, as headers name them; `None` where there is no route.
+pub fn methods(path: &str) -> Option<HeaderValue> {
+    find(path).map(|_| METHODS)
+}
+
+fn find(path: &str) -> Option<Route> {
+    let rest = path.strip_prefix(BASE)?;
     if rest == "validate-key" {
         return Some(Route::ValidateKey);
     }
@@ -129,7 +137,7 @@ fn not_found() -> Error {
 fn method_not_allowed() -> Error {
     Error::new(Code::MethodNotAllowed, "This route takes POST.")
         .options(["POST"])
-        .header(header::ALLOW, HeaderValue::from_static("POST"))
+        .header(header::ALLOW, METHODS)
 }
 
 #[cfg(test)]
@@ -153,7 +161,8 @@ mod tests {
             ("p%68oto%73/signed-url", Route::SignedUrl { provider: provider() }),
             ("validate-key", Route::ValidateKey),
         ] {
-            assert_eq!(post(&format!("/api/v1/upload/{path}")), Ok(expected), "{path}");
+            let path = format!("/api/v1/upload/{path}");
+            assert_eq!((post(&path), methods(&path)), (Ok(expected), Some(METHODS)), "{path}");
         }
     }
 
@@ -184,7 +193,7 @@ mod tests {
             "/api/v1/upload/s3/multipart/initiate",
             "/api/v1/upload/validate-key/",
         ] {
-            assert_eq!(post(path), Err(Code::NotFound), "{path}");
+            assert_eq!((post(path), methods(path)), (Err(Code::NotFound), None), "{path}");
         }
     }
 
@@ -193,7 +202,7 @@ mod tests {
         for method in [Method::GET, Method::PUT, Method::DELETE, Method::HEAD, Method::PATCH] {
             let error = route(&method, "/api/v1/upload/s3/signed-url").unwrap_err();
             assert_eq!(error.code, Code::MethodNotAllowed);
-            assert_eq!(error.headers, [(header::ALLOW, HeaderValue::from_static("POST"))]);
+            assert_eq!(error.headers, [(header::ALLOW, methods("/api/v1/upload/s3/signed-url").unwrap())]);
             assert_eq!(route(&method, "/nowhere").unwrap_err().code, Code::NotFound);
         }
     }

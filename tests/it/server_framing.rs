@@ -82,7 +82,10 @@ async fn browsers_may_call_and_read_errors_too() {
     let reply = raw.ask(preflight).await;
     assert_eq!(reply.status, 204, "{reply:?}");
     assert_eq!(reply.header("access-control-allow-origin"), Some("https://app.example"));
+    assert_eq!(reply.header("access-control-allow-methods"), Some("POST"));
     assert!(reply.header("access-control-allow-headers").unwrap().contains("x-signature"));
+    let reply = raw.ask(preflight.replace("/photos/signed-url", "/nowhere")).await;
+    assert_eq!((reply.status, reply.header("access-control-allow-methods")), (204, None));
 
     let mistaken =
         "POST /nowhere HTTP/1.1\r\nhost: a\r\norigin: https://app.example\r\ncontent-length: 0\r\n\r\n";

@@ -2,7 +2,7 @@
 
 use std::{
     io::{self, Write},
-    sync::{Arc, Mutex},
+    sync::{Arc, LazyLock, Mutex},
 };
 
 use bytes::Bytes;
@@ -13,7 +13,7 @@ use hyper_util::rt::{TokioExecutor, TokioIo};
 use serde_json::Value;
 use sha2::{Digest, Sha256};
 use tokio::net::TcpStream;
-use tracing::subscriber::DefaultGuard;
+use tracing::{Dispatch, subscriber::DefaultGuard};
 use wharf::{
     config::checked::{Log, LogFormat},
     telemetry::{self, Telemetry},
@@ -57,8 +57,13 @@ fn log(filter: &str, format: LogFormat, access: bool) -> Log {
     Log { filter: filter.to_owned(), format, access }
 }
 
+/// A second subscriber, which wants nothing. Where there is but one, tracing asks the thread that reaches a line first
+/// whether anybody wants it, and remembers the answer: and that may be the thread of a test that has no subscriber.
+static OTHER: LazyLock<Dispatch> = LazyLock::new(|| Dispatch::new(tracing_subscriber::registry()));
+
 /// Logs everything that this thread does; the test's runtime has no other.
 fn capture(config: &Log) -> (Lines, Telemetry, DefaultGuard) {
+    LazyLock::force(&OTHER);
     let lines = Lines::default();
     let writer = lines.clone();
     let (subscriber, telemetry) = telemetry::subscriber(config, move || writer.clone(), false).unwrap();
@@ -128,25 +133,65 @@ async fn a_client_that_leaves_is_logged_too() {
     assert_eq!(lines.of_requests().len(), 1, "{}", lines.text());
 }
 
-#[tokio::test]
-async fn no_secret_is_logged_at_trace() {
-    let (lines, _telemetry, _guard) = capture(&log("trace", LogFormat::Text, true));
-    let gateway = TestGateway::start(&format!("[upload.callers]\nallowed = true\n{KEY_CONFIG}")).await;
-    let body = r#"{"filename":"a.txt","contentType":"text/plain","s3AccessKey":"AKIACANARY0123456789",
-        "s3SecretKey":"canary-body-0123456789abcdefghijklmnopqrs","s3Bucket":"my-bucket","s3Region":"eu-west-1"}"#;
-    let secrets =
-        [("x-api-secret", "canary-secret"), ("x-signature", "canary-signature"), ("cookie", "canary-cookie")];
+/// A bucket whose provider's credentials are for no log, and callers that may bring theirs.
+const SECRETS_CONFIG: &str = r#"
+[upload.callers]
+allowed = true
 
-    let path = "/api/v1/upload/s3/signed-url?token=canary-query";
+[providers.main]
+plugin = "s3"
+region = "eu-west-1"
+access_key_id = "AKIACANARYCONFIGURED"
+secret_access_key = "canary-configured-0123456789abcdefghijklm"
+
+[buckets.photos]
+provider = "main"
+bucket = "acme-photos"
+"#;
+
+/// What a caller brings.
+const BROUGHT: &str = r#""s3AccessKey":"AKIACANARY0123456789","s3SecretKey":"canary-brought-0123456789abcdefghijklmnop",
+    "s3SessionToken":"canary-token","s3Bucket":"my-bucket","s3Region":"eu-west-1""#;
+
+/// Headers that a client might send, in which nothing is for a log.
+const SECRET_HEADERS: [(&str, &str); 3] =
+    [("x-api-secret", "canary-secret"), ("x-signature", "canary-signature"), ("cookie", "canary-cookie")];
+
+/// Every route, with configured and with brought credentials: paths and bodies.
+fn requests_of_all_routes() -> Vec<(String, String)> {
+    let file = r#""filename":"a.txt","contentType":"text/plain""#;
+    let routes = [
+        ("{}/signed-url", file.to_owned()),
+        ("{}/batch-signed-url", format!(r#""files":[{{{file}}},{{{file}}}]"#)),
+        ("download/{}/signed-url", r#""key":"a.txt""#.to_owned()),
+        ("validate-key", String::new()),
+    ];
+    let mut requests = Vec::new();
+    for (route, fields) in routes {
+        for (provider, brought) in [("photos", ""), ("s3", BROUGHT)] {
+            let path = format!("/api/v1/upload/{}?token=canary-query", route.replace("{}", provider));
+            let fields: Vec<&str> =
+                [fields.as_str(), brought].into_iter().filter(|part| !part.is_empty()).collect();
+            requests.push((path, format!("{{{}}}", fields.join(","))));
+        }
+    }
+    requests
+}
+
+async fn ask_http_1(gateway: &TestGateway, path: &str, body: &str) -> Value {
     let mut request = post(path, body);
-    for (name, value) in secrets {
+    for (name, value) in SECRET_HEADERS {
         request = request.replacen("content-type", &format!("{name}: {value}\r\ncontent-type"), 1);
     }
-    let refused = Raw::connect(gateway.api()).await.ask(request.replace(KEY, "canary-key-0123456789")).await;
-    assert_eq!(refused.status, 401, "{refused:?}");
-    let signed = Raw::connect(gateway.api()).await.ask(&request).await;
-    assert_eq!(signed.status, 200, "{signed:?}");
+    let mut raw = Raw::connect(gateway.api()).await;
+    let refused = raw.ask(request.replace(KEY, "canary-key-0123456789")).await;
+    assert_eq!(refused.status, 401, "{path}: {refused:?}");
+    let reply = raw.ask(&request).await;
+    assert_eq!(reply.status, 200, "{path}: {reply:?}");
+    serde_json::from_str(&reply.body).unwrap()
+}
 
+async fn ask_http_2(gateway: &TestGateway, path: &str, body: &str) -> Value {
     let stream = TcpStream::connect(gateway.api()).await.unwrap();
     let (mut sender, connection) =
         http2::handshake(TokioExecutor::new(), TokioIo::new(stream)).await.unwrap();
@@ -154,26 +199,59 @@ async fn no_secret_is_logged_at_trace() {
     let mut request = Request::post(format!("http://wharf.test{path}"))
         .header("x-api-key", KEY)
         .header("content-type", "application/json");
-    for (name, value) in &secrets[2..] {
-        request = request.header(*name, *value);
+    for (name, value) in SECRET_HEADERS {
+        request = request.header(name, value);
     }
-    let reply = sender.send_request(request.body(Full::<Bytes>::from(body)).unwrap()).await.unwrap();
-    assert_eq!(reply.status(), 200);
+    let body = Full::<Bytes>::from(body.to_owned());
+    let reply = sender.send_request(request.body(body).unwrap()).await.unwrap();
+    assert_eq!(reply.status(), 200, "{path}");
     #[expect(clippy::disallowed_methods, reason = "this one has a bound")]
     let answer = Limited::new(reply.into_body(), 1 << 20).collect().await.unwrap().to_bytes();
-    let signed_again: Value = serde_json::from_slice(&answer).unwrap();
     connection.abort();
+    serde_json::from_slice(&answer).unwrap()
+}
+
+/// The credentials in a reply: the signatures of its URLs, and the tokens.
+fn credentials(reply: &Value, found: &mut Vec<String>) {
+    match reply {
+        Value::String(text) => {
+            let signature =
+                text.split_once("X-Amz-Signature=").map(|(_, rest)| rest.split('&').next().unwrap());
+            found.extend(signature.map(str::to_owned));
+        }
+        Value::Array(values) => values.iter().for_each(|value| credentials(value, found)),
+        Value::Object(fields) => {
+            found.extend(fields.get("completeToken").and_then(Value::as_str).map(str::to_owned));
+            fields.values().for_each(|value| credentials(value, found));
+        }
+        Value::Null | Value::Bool(_) | Value::Number(_) => {}
+    }
+}
+
+#[tokio::test]
+async fn no_secret_of_any_route_is_logged_at_trace() {
+    let (lines, _telemetry, _guard) = capture(&log("trace", LogFormat::Text, true));
+    let gateway = TestGateway::start(&format!("{SECRETS_CONFIG}{KEY_CONFIG}")).await;
+    let mut secrets = Vec::new();
+    for (path, body) in requests_of_all_routes() {
+        let before = secrets.len();
+        for reply in [ask_http_1(&gateway, &path, &body).await, ask_http_2(&gateway, &path, &body).await] {
+            credentials(&reply, &mut secrets);
+        }
+        assert_eq!(
+            secrets.len() > before,
+            !path.contains("validate-key"),
+            "{path} signs, or is no longer here"
+        );
+    }
+    let unread = Raw::connect(gateway.api()).await.ask("canary\r\n\r\n").await;
+    assert_eq!(unread.status, 400, "{unread:?}");
 
     let text = lines.text();
     assert!(text.contains("TRACE"), "nothing was logged at TRACE");
-    for secret in ["canary", KEY] {
-        assert!(!text.contains(secret), "{}", around(&text, secret));
-    }
-    for reply in [serde_json::from_str::<Value>(&signed.body).unwrap(), signed_again] {
-        let url = reply["uploadUrl"].as_str().unwrap().to_owned();
-        let (_, signature) = url.split_once("X-Amz-Signature=").expect("a signed URL");
-        let signature = signature.split('&').next().unwrap();
-        assert!(!text.contains(signature), "{}", around(&text, signature));
+    secrets.extend(["canary", "CANARY", KEY].map(str::to_owned));
+    for secret in secrets {
+        assert!(!text.contains(&secret), "{}", around(&text, &secret));
     }
 }
 

@@ -193,6 +193,10 @@ impl<'de> Reader<'_, 'de> {
                 Error::new(name.wrong_type(), message)
             }
             (true, _, _) => Error::new(Code::InvalidJson, "The body must be one JSON object."),
+            (false, _, Some(field)) if is_number_out_of_range(problem) => Error::new(
+                Code::InvalidJson,
+                format!("`{field}` holds a number that is too large ({place})."),
+            ),
             (false, _, Some(field)) => Error::new(
                 Code::InvalidJson,
                 format!("The body stops being JSON that can be read at `{field}` ({place})."),
@@ -202,6 +206,11 @@ impl<'de> Reader<'_, 'de> {
             }
         }
     }
+}
+
+/// `1e309` is good JSON and more than an `f64` holds. serde_json tells that in its text alone.
+fn is_number_out_of_range(problem: &serde_json::Error) -> bool {
+    problem.to_string().starts_with("number out of range")
 }
 
 /// How often a field had a value so far.

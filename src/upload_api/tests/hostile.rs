@@ -17,11 +17,13 @@ fn what_is_not_json_is_refused_with_its_place() {
             assert_eq!(error.code, Code::InvalidJson, "{path} {}", body.chars().take(40).collect::<String>());
         }
     }
-    let error = api.refusal("photos/signed-url", "{\n\"expiresIn\":1e309}");
-    assert_eq!(
-        error.message,
-        "The body stops being JSON that can be read at `expiresIn` (line 2, column 17)."
-    );
+    for (value, message) in [
+        ("1e309", "`expiresIn` holds a number that is too large (line 2, column 17)."),
+        ("1e", "The body stops being JSON that can be read at `expiresIn` (line 2, column 15)."),
+    ] {
+        let error = api.refusal("photos/signed-url", &format!("{{\n\"expiresIn\":{value}}}"));
+        assert_eq!(error.message, message);
+    }
 }
 
 #[test]
