@@ -54,11 +54,6 @@ impl FileReader {
         Ok(None)
     }
 
-    /// Whether the file has ended; what follows it has not been looked at.
-    pub fn file_is_complete(&self) -> bool {
-        self.tail.is_some()
-    }
-
     /// The body has ended: did the form end with it?
     pub fn finish(&self) -> Result<(), FormError> {
         let tail = self.tail.as_deref().ok_or(FormError::Truncated)?;

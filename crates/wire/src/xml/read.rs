@@ -256,6 +256,7 @@ mod tests {
             ("<Error/><Error/>", XmlError::Malformed),
             ("<Error/>text", XmlError::Malformed),
             ("<Error><Code>a & b</Code></Error>", XmlError::Malformed),
+            ("<Error><Code>\0</Code></Error>", XmlError::Malformed),
             (deep.as_str(), XmlError::TooDeep),
             (many.as_str(), XmlError::TooManyElements),
             (large.as_str(), XmlError::TooLarge),

@@ -108,9 +108,10 @@ impl Tree {
         Ok(())
     }
 
-    /// Text outside of the root can only be white space.
+    /// Text outside of the root can only be white space. No XML can hold NUL, so what did could not be written again.
     fn text(&mut self, text: &str) -> Result<(), XmlError> {
         match self.open.last_mut() {
+            _ if text.contains('\0') => return Err(XmlError::Malformed),
             Some(element) => element.text.push_str(text),
             None if text.trim_ascii().is_empty() => {}
             None => return Err(XmlError::Malformed),

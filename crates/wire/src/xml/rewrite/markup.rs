@@ -1,7 +1,7 @@
 //! Where a piece of markup ends, and what it is.
 
 use bytes::BytesMut;
-use memchr::{memchr, memchr_iter};
+use memchr::{memchr, memchr3, memmem};
 
 use super::{MARKUP_BYTES_MAX, RewriteError};
 
@@ -23,17 +23,18 @@ pub(super) enum Markup<'a> {
 impl<'a> Markup<'a> {
     /// Tells what a complete token is.
     pub(super) fn parse(token: &'a [u8]) -> Result<Self, RewriteError> {
+        if !is_tag(token) {
+            return Self::other(token);
+        }
+        Self::tag(between(token, (b"<", b">")).ok_or(RewriteError::Malformed)?)
+    }
+
+    fn other(token: &'a [u8]) -> Result<Self, RewriteError> {
         if let Some(data) = between(token, CHARACTER_DATA) {
             return Ok(Self::CharacterData(data));
         }
-        if between(token, COMMENT).is_some() || between(token, INSTRUCTION).is_some() {
-            return Ok(Self::Silent);
-        }
-        let tag = between(token, (b"<", b">")).ok_or(RewriteError::Malformed)?;
-        if tag.starts_with(b"!") {
-            return Err(RewriteError::Doctype);
-        }
-        Self::tag(tag)
+        let is_silent = between(token, COMMENT).is_some() || between(token, INSTRUCTION).is_some();
+        if is_silent { Ok(Self::Silent) } else { Err(RewriteError::Doctype) }
     }
 
     fn tag(tag: &'a [u8]) -> Result<Self, RewriteError> {
@@ -48,21 +49,37 @@ impl<'a> Markup<'a> {
     }
 }
 
-/// How many bytes the markup at the start of `bytes` has, if it ends within them.
+/// How many bytes the markup at the start of `bytes` has, if it ends within them and within the bound.
 pub(super) fn end(bytes: &[u8]) -> Option<usize> {
-    memchr_iter(b'>', bytes)
-        .map(|at| at + 1)
-        // What is longer is refused anyway. Looking for its end would look at its beginning again for every `>`.
-        .take_while(|end| *end <= MARKUP_BYTES_MAX)
-        .find(|end| bytes.get(..*end).is_some_and(is_complete))
+    let bytes = bytes.get(..MARKUP_BYTES_MAX).unwrap_or(bytes);
+    if is_tag(bytes) {
+        return tag_end(bytes);
+    }
+    match [COMMENT, CHARACTER_DATA, INSTRUCTION].into_iter().find(|(start, _)| bytes.starts_with(start)) {
+        Some((start, end)) => {
+            let at = memmem::find(bytes.get(start.len()..)?, end)?;
+            Some(start.len() + at + end.len())
+        }
+        None => memchr(b'>', bytes).map(|at| at + 1),
+    }
 }
 
-/// Whether markup, cut after one of its `>`, ends there.
-pub(super) fn is_complete(markup: &[u8]) -> bool {
-    match [COMMENT, CHARACTER_DATA, INSTRUCTION].into_iter().find(|(start, _)| markup.starts_with(start)) {
-        Some(kind) => between(markup, kind).is_some(),
-        None => markup.starts_with(b"<!") || quotes_are_closed(markup),
+/// An attribute's value may hold `>`.
+fn tag_end(tag: &[u8]) -> Option<usize> {
+    let mut from = 0;
+    loop {
+        let at = from + memchr3(b'>', b'"', b'\'', tag.get(from..)?)?;
+        let quote = *tag.get(at)?;
+        if quote == b'>' {
+            return Some(at + 1);
+        }
+        from = at + 1 + memchr(quote, tag.get(at + 1..)?)? + 1;
     }
+}
+
+/// All but comments, CDATA sections, instructions and document types.
+fn is_tag(markup: &[u8]) -> bool {
+    !matches!(markup, [_, b'!' | b'?', ..])
 }
 
 /// Writes `text` into the empty element `token`: `<Prefix/>` becomes `<Prefix>text</Prefix>`.
@@ -71,16 +88,6 @@ pub(super) fn fill(token: &[u8], text: &[u8], out: &mut BytesMut) {
     for part in [b"<", tag.trim_ascii_end(), b">", text, b"</", qualified_name(tag), b">"] {
         out.extend_from_slice(part);
     }
-}
-
-/// An attribute's value may hold `>`.
-fn quotes_are_closed(tag: &[u8]) -> bool {
-    let open = tag.iter().fold(None, |open, byte| match (open, byte) {
-        (None, b'"' | b'\'') => Some(byte),
-        (Some(quote), byte) if quote == byte => None,
-        (open, _) => open,
-    });
-    open.is_none()
 }
 
 /// `<!-->` is not yet a comment: start and end do not overlap.

@@ -73,6 +73,9 @@ pub enum RewriteError {
     /// There are no rules for this root: nobody knows which names it holds.
     #[error("an XML document of a kind that S3 does not answer with")]
     UnknownDocument,
+    /// The bucket is shared by key prefixes, and the document is about all of it.
+    #[error("a configuration of a whole bucket, of which only the keys below a prefix are the caller's")]
+    WholeBucket,
     /// The provider names a key outside of the bucket's prefix.
     #[error("an object key outside of the bucket's key prefix")]
     ForeignKey,
@@ -182,7 +185,7 @@ impl Rewriter {
         for end in memchr_iter(b'>', input).map(|at| at + 1) {
             self.keep(input.get(kept..end).unwrap_or_default())?;
             kept = end;
-            if markup::is_complete(&self.markup) {
+            if markup::end(&self.markup).is_some() {
                 let token = std::mem::take(&mut self.markup);
                 self.token(&token, out)?;
                 return Ok(input.get(end..).unwrap_or_default());
@@ -291,7 +294,11 @@ impl Rewriter {
             Some(_) if is_root => Err(RewriteError::Malformed),
             Some(document) => Ok(document.change(self.path.below_root())),
             None => {
-                self.document = Some(Document::of(name).ok_or(RewriteError::UnknownDocument)?);
+                let document = Document::of(name).ok_or(RewriteError::UnknownDocument)?;
+                if document.is_about_whole_bucket && !self.names.key_prefix.is_empty() {
+                    return Err(RewriteError::WholeBucket);
+                }
+                self.document = Some(document);
                 Ok(Change::Keep)
             }
         }

@@ -44,6 +44,9 @@ pub(super) struct Document {
     /// Paths below the root.
     rules: &'static [(&'static str, Change)],
     otherwise: Change,
+    /// It configures all of the provider's bucket, by keys as the provider knows them. Behind a key prefix it is
+    /// other people's, too.
+    pub(super) is_about_whole_bucket: bool,
 }
 
 const DOCUMENTS: &[Document] = &[
@@ -119,7 +122,13 @@ const DOCUMENTS: &[Document] = &[
             ("VersionId", Change::Keep),
         ],
         otherwise: Change::LeaveOut,
+        is_about_whole_bucket: false,
     },
+    whole_bucket("BucketLoggingStatus"),
+    whole_bucket("LifecycleConfiguration"),
+    whole_bucket("NotificationConfiguration"),
+    whole_bucket("ReplicationConfiguration"),
+    whole_bucket("WebsiteConfiguration"),
     // No names in these.
     result("AccelerateConfiguration", &[]),
     result("AccessControlPolicy", &[]),
@@ -142,7 +151,11 @@ const DOCUMENTS: &[Document] = &[
 ];
 
 const fn result(root: &'static str, rules: &'static [(&'static str, Change)]) -> Document {
-    Document { root, rules, otherwise: Change::Keep }
+    Document { root, rules, otherwise: Change::Keep, is_about_whole_bucket: false }
+}
+
+const fn whole_bucket(root: &'static str) -> Document {
+    Document { root, rules: &[], otherwise: Change::Keep, is_about_whole_bucket: true }
 }
 
 impl Document {

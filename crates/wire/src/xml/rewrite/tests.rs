@@ -229,6 +229,14 @@ fn a_key_outside_of_the_prefix_never_leaves() {
 }
 
 #[test]
+fn a_configuration_passes_only_where_the_whole_bucket_is_the_callers() {
+    let document = "<LifecycleConfiguration><Rule><Prefix>secret/</Prefix></Rule></LifecycleConfiguration>";
+    assert_eq!(rewritten(names(), document), Err(RewriteError::WholeBucket));
+    let whole = Names { key_prefix: String::new(), ..names() };
+    assert_eq!(rewritten(whole, document).as_deref(), Ok(document));
+}
+
+#[test]
 fn a_document_that_ends_early_is_not_whole() {
     for (names, [document, _]) in examples() {
         for cut in 0..document.trim_end().len() {
