@@ -2,14 +2,14 @@
 
 use std::net::{IpAddr, SocketAddr};
 
-use http::HeaderMap;
+use http::{HeaderMap, HeaderName, header};
 use ipnet::IpNet;
 
 /// What proxies append to; each writes the address that it was called from at the right end.
-const FORWARDED_FOR: &str = "x-forwarded-for";
+const FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
 
 /// What proxies of other makes set instead. They do not decide, but they show that the peer is not the client.
-const PROXY_MARKS: [&str; 3] = [FORWARDED_FOR, "forwarded", "x-real-ip"];
+const PROXY_MARKS: [HeaderName; 3] = [FORWARDED_FOR, header::FORWARDED, HeaderName::from_static("x-real-ip")];
 
 /// The client's address: the peer's own, unless the peer is a trusted proxy. Then it is the rightmost address of
 /// `X-Forwarded-For` that is not a trusted proxy itself: what stands to the left of it was written by the client, who
@@ -20,7 +20,7 @@ pub fn client_ip(peer: IpAddr, headers: &HeaderMap, trusted: &[IpNet]) -> IpAddr
     if trusted.is_empty() || !is_trusted(&client) {
         return client;
     }
-    let lines: Vec<_> = headers.get_all(FORWARDED_FOR).iter().collect();
+    let lines: Vec<_> = headers.get_all(&FORWARDED_FOR).iter().collect();
     let hops = lines.iter().rev().flat_map(|line| line.as_bytes().rsplit(|byte| *byte == b','));
     for hop in hops {
         // An address that cannot be read came from nobody that we trust: the proxy that wrote it is the last one known.
@@ -35,7 +35,7 @@ pub fn client_ip(peer: IpAddr, headers: &HeaderMap, trusted: &[IpNet]) -> IpAddr
 
 /// Whether the request was made on this machine and passed through no proxy.
 pub fn is_local(peer: IpAddr, headers: &HeaderMap) -> bool {
-    peer.to_canonical().is_loopback() && !PROXY_MARKS.iter().any(|name| headers.contains_key(*name))
+    peer.to_canonical().is_loopback() && !PROXY_MARKS.iter().any(|name| headers.contains_key(name))
 }
 
 /// `192.0.2.1`, `192.0.2.1:1234`, `2001:db8::1`, `[2001:db8::1]:1234`

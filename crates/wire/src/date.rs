@@ -53,29 +53,37 @@ impl Timestamp {
 
     /// The form that `SigV4` uses, `20130524T000000Z`.
     pub fn amz_date(self) -> AmzDate {
-        let (year, [month, day, hour, minute, second]) = self.fields();
-        let [century, year_of_century] = [year / 100, year % 100].map(|pair| pair.to_le_bytes()[0]);
+        let [century, year, month, day, hour, minute, second] = self.pairs();
         let mut text = *b"00000000T000000Z";
         let (date, clock) = text.split_at_mut(AmzDate::DAY_BYTES + 1);
-        write_pairs(date, &[century, year_of_century, month, day]);
+        write_pairs(date, &[century, year, month, day]);
         write_pairs(clock, &[hour, minute, second]);
         AmzDate { text, seconds: self.unix_seconds() }
     }
 
     /// RFC 3339 in UTC with milliseconds, `2013-05-24T00:00:00.000Z`.
     pub fn rfc3339(self) -> String {
-        let (year, [month, day, hour, minute, second]) = self.fields();
         let millis = self.0 % 1000;
-        format!("{year:04}-{month:02}-{day:02}T{hour:02}:{minute:02}:{second:02}.{millis:03}Z")
+        let [hundreds, rest] = [millis / 100, millis % 100].map(|number| number.to_le_bytes()[0]);
+        let mut text = String::with_capacity("0000-00-00T00:00:00.000Z".len());
+        for (number, after) in self.pairs().into_iter().zip(["", "-", "-", "T", ":", ":", "."]) {
+            text.extend(digits(number).map(char::from));
+            text.push_str(after);
+        }
+        text.push(char::from(b'0' + hundreds));
+        text.extend(digits(rest).map(char::from));
+        text.push('Z');
+        text
     }
 
-    /// The calendar's view: the year, then month, day, hour, minute and second.
-    fn fields(self) -> (u16, [u8; 5]) {
+    /// The calendar's view, each number below 100: century, year in it, month, day, hour, minute and second.
+    fn pairs(self) -> [u8; 7] {
         let seconds = i64::try_from(self.unix_seconds()).unwrap_or_default();
         // Cannot fail: a `Timestamp` ends with the year 9999, as `time`'s range does.
         let utc = OffsetDateTime::from_unix_timestamp(seconds).unwrap_or(OffsetDateTime::UNIX_EPOCH);
         let year = u16::try_from(utc.year()).unwrap_or_default();
-        (year, [u8::from(utc.month()), utc.day(), utc.hour(), utc.minute(), utc.second()])
+        let [century, year] = [year / 100, year % 100].map(|pair| pair.to_le_bytes()[0]);
+        [century, year, u8::from(utc.month()), utc.day(), utc.hour(), utc.minute(), utc.second()]
     }
 }
 
@@ -88,8 +96,13 @@ impl From<Timestamp> for SystemTime {
 /// Writes each number as two decimal digits. Numbers are below 100.
 fn write_pairs(out: &mut [u8], numbers: &[u8]) {
     for (pair, number) in out.as_chunks_mut::<2>().0.iter_mut().zip(numbers) {
-        *pair = [b'0' + number / 10, b'0' + number % 10];
+        *pair = digits(*number);
     }
+}
+
+/// The two decimal digits of a number below 100.
+fn digits(number: u8) -> [u8; 2] {
+    [b'0' + number / 10, b'0' + number % 10]
 }
 
 /// A time in the basic ISO 8601 form of `SigV4`, sixteen ASCII bytes.
