@@ -4,7 +4,11 @@ use serde_json::{Value, json};
 use wharf_wire::date::Timestamp;
 
 use super::{CONFIG, FILE, NOW, api, own, parameter};
-use crate::{error::Code, seal::Purpose};
+use crate::{
+    error::Code,
+    seal::Purpose,
+    upload_api::{CompleteToken, Place},
+};
 
 #[test]
 fn a_configured_bucket_signs_below_its_prefix() {
@@ -47,7 +51,7 @@ fn a_configured_bucket_signs_below_its_prefix() {
 #[test]
 fn a_complete_token_says_what_was_signed_and_no_secret() {
     let api = api(CONFIG);
-    let open = |reply: &Value| -> Value {
+    let open = |reply: &Value| -> CompleteToken<'static> {
         let token = reply["completeToken"].as_str().unwrap();
         api.parts.sealer.open(Purpose::Complete, token).unwrap()
     };
@@ -55,16 +59,20 @@ fn a_complete_token_says_what_was_signed_and_no_secret() {
         api.ask("films/signed-url", r#"{"filename":"a.mp4","contentType":"video/mp4","fileSize":999}"#);
     assert_eq!(
         open(&reply),
-        json!({
-            "place": {"configured": "films"}, "uploadId": reply["uploadId"], "key": reply["key"],
-            "contentType": "video/mp4", "fileBytes": 999, "fileBytesMax": 1000,
-            "expiresAt": NOW / 1000 + 3600 + 86_400,
-        })
+        CompleteToken {
+            place: Place::Configured("films".into()),
+            upload_id: reply["uploadId"].as_str().unwrap().into(),
+            key: reply["key"].as_str().unwrap().into(),
+            content_type: "video/mp4".into(),
+            file_bytes: Some(999),
+            file_bytes_max: 1000,
+            expires_at: NOW / 1000 + 3600 + 86_400,
+        }
     );
     let brought = open(&api.ask("s3/signed-url", &own("")));
-    assert_eq!(brought["place"], json!({"brought": ["s3", "my-bucket"]}));
-    assert_eq!(brought["fileBytes"], Value::Null);
-    assert!(!brought.to_string().contains("AKIA"));
+    assert_eq!(brought.place, Place::Brought("s3".into(), "my-bucket".into()));
+    assert_eq!(brought.file_bytes, None);
+    assert!(!format!("{brought:?}").contains("AKIA"));
 }
 
 #[test]
