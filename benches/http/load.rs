@@ -59,6 +59,17 @@ impl Report {
     }
 }
 
+/// The body of one reply.
+pub(crate) fn reply(address: SocketAddr, target: &Target) -> Result<String, String> {
+    runtime()?.block_on(async {
+        let mut stream = TcpStream::connect(address).await.map_err(|error| format!("connect: {error}"))?;
+        let mut buffer = vec![0; REPLY_BYTES_MAX];
+        let bytes = exchange(&mut stream, &target.bytes, &mut buffer).await?;
+        let reply = String::from_utf8_lossy(buffer.get(..bytes).unwrap_or_default()).into_owned();
+        reply.split_once("\r\n\r\n").map(|(_, body)| body.to_owned()).ok_or_else(|| "no body".to_owned())
+    })
+}
+
 /// As many requests as the server answers: each connection sends its next when it has the reply to its last.
 pub(crate) fn saturated(
     address: SocketAddr,
@@ -82,6 +93,10 @@ pub(crate) fn paced(
     run(address, target, connections, during, Some(Duration::from_secs(1) * connections_u32 / per_second))
 }
 
+fn runtime() -> Result<tokio::runtime::Runtime, String> {
+    tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(|error| error.to_string())
+}
+
 fn run(
     address: SocketAddr,
     target: &Target,
@@ -89,13 +104,10 @@ fn run(
     during: Duration,
     interval: Option<Duration>,
 ) -> Result<Report, String> {
-    let runtime = tokio::runtime::Builder::new_current_thread()
-        .enable_all()
-        .build()
-        .map_err(|error| error.to_string())?;
-    runtime.block_on(async {
+    runtime()?.block_on(async {
         let started = Instant::now();
         let mut tasks = JoinSet::new();
+        let _spinning = JoinSet::from_iter([spin()]);
         for index in 0..connections {
             let first_due = interval.map_or(started, |interval| {
                 started
@@ -127,6 +139,14 @@ fn histogram() -> Result<Histogram<u64>, String> {
     Histogram::new_with_bounds(1, 60_000_000, 3).map_err(|error| error.to_string())
 }
 
+/// Keeps the load's core awake. On loopback whoever sends pays for waking the receiver's core (in a virtual machine, by
+/// leaving it), and the server that answers slower would pay more often: the load would be in its figures.
+async fn spin() {
+    loop {
+        tokio::task::yield_now().await;
+    }
+}
+
 async fn connection(address: SocketAddr, request: Vec<u8>, pace: Pace) -> Result<Histogram<u64>, String> {
     let mut latencies = histogram()?;
     let mut stream = TcpStream::connect(address).await.map_err(|error| format!("connect: {error}"))?;
@@ -154,8 +174,8 @@ fn record(latencies: &mut Histogram<u64>, since: Instant) {
     latencies.saturating_record(u64::try_from(since.elapsed().as_micros()).unwrap_or(u64::MAX));
 }
 
-/// Sends one request and reads its whole reply, which must be a 200.
-async fn exchange(stream: &mut TcpStream, request: &[u8], buffer: &mut [u8]) -> Result<(), String> {
+/// Sends one request and reads its whole reply, which must be a 200. Returns the reply's bytes, head and all.
+async fn exchange(stream: &mut TcpStream, request: &[u8], buffer: &mut [u8]) -> Result<usize, String> {
     stream.write_all(request).await.map_err(|error| format!("write: {error}"))?;
     let mut filled = 0;
     loop {
@@ -168,7 +188,7 @@ async fn exchange(stream: &mut TcpStream, request: &[u8], buffer: &mut [u8]) -> 
         filled += count;
         let reply = buffer.get(..filled).unwrap_or_default();
         if reply_bytes(reply)?.is_some_and(|whole| filled >= whole) {
-            return Ok(());
+            return Ok(filled);
         }
     }
 }

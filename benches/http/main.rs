@@ -3,6 +3,9 @@
 //! Each server is a process of its own, held to one core; the load comes from the other. A target and the echo take
 //! turns, round by round, so that a noisy machine is noisy for both; the ratio printed is the median of the rounds.
 //!
+//! The route's reply is four times as long as its request, so there is a second measure: hyper that reads the same request
+//! and answers with the same reply, made beforehand.
+//!
 //! ```text
 //! cargo bench --bench http              # the whole table, about two minutes
 //! cargo bench --bench http -- --quick   # short rounds, to see that it runs
@@ -16,6 +19,8 @@ mod load;
 mod process;
 
 use std::{process::ExitCode, time::Duration};
+
+use bytes::Bytes;
 
 use bodies::{BROUGHT, CONFIGURED};
 use load::{Report, Target};
@@ -32,8 +37,8 @@ struct Plan {
 
 fn main() -> ExitCode {
     let arguments: Vec<String> = std::env::args().collect();
-    if arguments.iter().any(|argument| argument == "--echo") {
-        return echo::serve();
+    if let Some(echo) = arguments.iter().position(|argument| argument == "--echo") {
+        return echo::serve(arguments.into_iter().nth(echo + 1).map(Bytes::from));
     }
     let quick = arguments.iter().any(|argument| argument == "--quick");
     let plan = if quick {
@@ -58,29 +63,32 @@ fn run(plan: Plan) -> Result<(), String> {
         wharf.ready_after_ms(),
         wharf.resident_mib()?
     );
-    let echo = Server::echo()?;
+    let echo = Server::echo(None)?;
 
     println!(
-        "{:<34} {:>9} {:>9} {:>8} {:>8}",
-        "one core each, saturated", "req/s", "of echo", "µs CPU", "p99 ms"
+        "{:<36} {:>9} {:>9} {:>8} {:>8}",
+        "one core each, saturated", "req/s", "of it", "µs CPU", "p99 ms"
     );
     for (name, path, body) in [
         ("signed-url, brought credentials", "/api/v1/upload/s3/signed-url", BROUGHT),
         ("signed-url, configured bucket", "/api/v1/upload/photos/signed-url", CONFIGURED),
     ] {
-        let rounds = compare(&wharf, &echo, &Target::new(path, body), plan)?;
-        print_rounds(name, rounds);
+        let target = Target::new(path, body);
+        let reply = load::reply(wharf.address(), &target)?;
+        let same_reply = Server::echo(Some(&reply))?;
+        let runs = compare([&wharf, &echo, &same_reply], &target, plan)?;
+        print_runs([name, "  bare hyper echo, same JSON", "  bare hyper, same request and reply"], &runs);
     }
 
     println!(
-        "\n{:<34} {:>9} {:>9} {:>8} {:>8}",
+        "\n{:<36} {:>9} {:>9} {:>8} {:>8}",
         "at 10,000 requests a second", "req/s", "p50 ms", "p99 ms", "p99.9"
     );
     for (name, server) in [("signed-url, brought credentials", &wharf), ("bare hyper echo", &echo)] {
         let target = Target::new("/api/v1/upload/s3/signed-url", BROUGHT);
         let report = load::paced(server.address(), &target, 10_000, plan.connections, plan.paced)?;
         println!(
-            "{name:<34} {:>9.0} {:>9.2} {:>8.2} {:>8.2}",
+            "{name:<36} {:>9.0} {:>9.2} {:>8.2} {:>8.2}",
             report.per_second(),
             report.latency_ms(0.5),
             report.latency_ms(0.99),
@@ -91,46 +99,42 @@ fn run(plan: Plan) -> Result<(), String> {
     Ok(())
 }
 
-/// One round of a target and of the echo, with the CPU that each server burnt.
-struct Round {
-    wharf: Report,
-    wharf_cpu: Duration,
-    echo: Report,
-    echo_cpu: Duration,
-}
+/// What one server did in each round, with the CPU that it burnt.
+type Runs = Vec<(Report, Duration)>;
 
-fn compare(wharf: &Server, echo: &Server, target: &Target, plan: Plan) -> Result<Vec<Round>, String> {
-    // The first requests fill caches and pools on both sides.
-    load::saturated(wharf.address(), target, plan.connections, plan.round / 4)?;
-    load::saturated(echo.address(), target, plan.connections, plan.round / 4)?;
-    let mut rounds = Vec::new();
-    for _ in 0..plan.rounds {
-        let (wharf, wharf_cpu) =
-            wharf.cpu_during(|| load::saturated(wharf.address(), target, plan.connections, plan.round))?;
-        let (echo, echo_cpu) =
-            echo.cpu_during(|| load::saturated(echo.address(), target, plan.connections, plan.round))?;
-        rounds.push(Round { wharf, wharf_cpu, echo, echo_cpu });
+fn compare(servers: [&Server; 3], target: &Target, plan: Plan) -> Result<[Runs; 3], String> {
+    // The first requests fill caches and pools on all sides.
+    for server in servers {
+        load::saturated(server.address(), target, plan.connections, plan.round / 4)?;
     }
-    Ok(rounds)
+    let mut runs = [Vec::new(), Vec::new(), Vec::new()];
+    for _ in 0..plan.rounds {
+        for (server, runs) in servers.iter().zip(&mut runs) {
+            let load = || load::saturated(server.address(), target, plan.connections, plan.round);
+            runs.push(server.cpu_during(load)?);
+        }
+    }
+    Ok(runs)
 }
 
-fn print_rounds(name: &str, mut rounds: Vec<Round>) {
-    let ratio = |round: &Round| round.wharf.per_second() / round.echo.per_second();
-    rounds.sort_by(|a, b| ratio(a).total_cmp(&ratio(b)));
-    let Some(median) = rounds.get(rounds.len() / 2) else { return };
-    println!(
-        "{name:<34} {:>9.0} {:>9.2} {:>8.1} {:>8.2}",
-        median.wharf.per_second(),
-        ratio(median),
-        median.wharf.micros_each(median.wharf_cpu),
-        median.wharf.latency_ms(0.99)
-    );
-    println!(
-        "{:<34} {:>9.0} {:>9} {:>8.1} {:>8.2}",
-        "  bare hyper echo, same JSON",
-        median.echo.per_second(),
-        "1.00",
-        median.echo.micros_each(median.echo_cpu),
-        median.echo.latency_ms(0.99)
-    );
+/// One line for each server; "of it" is the first server's share of this one's requests per second.
+fn print_runs(names: [&str; 3], runs: &[Runs; 3]) {
+    let [first, ..] = runs;
+    for (name, own) in names.into_iter().zip(runs) {
+        let share = first.iter().zip(own).map(|((first, _), (own, _))| first.per_second() / own.per_second());
+        let of_runs = |figure: fn(&(Report, Duration)) -> f64| median(own.iter().map(figure));
+        println!(
+            "{name:<36} {:>9.0} {:>9.2} {:>8.1} {:>8.2}",
+            of_runs(|(report, _)| report.per_second()),
+            median(share),
+            of_runs(|(report, cpu)| report.micros_each(*cpu)),
+            of_runs(|(report, _)| report.latency_ms(0.99)),
+        );
+    }
+}
+
+fn median(figures: impl Iterator<Item = f64>) -> f64 {
+    let mut figures: Vec<f64> = figures.collect();
+    figures.sort_by(f64::total_cmp);
+    figures.get(figures.len() / 2).copied().unwrap_or_default()
 }

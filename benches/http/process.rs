@@ -81,12 +81,13 @@ impl Server {
         Ok(server)
     }
 
-    /// This bench's own binary as the bare echo.
-    pub(crate) fn echo() -> Result<Self, String> {
+    /// This bench's own binary as the bare echo, or as bare hyper that answers everything with `answer`.
+    pub(crate) fn echo(answer: Option<&str>) -> Result<Self, String> {
         let directory = tempfile::tempdir().map_err(|error| error.to_string())?;
         let own = std::env::current_exe().map_err(|error| error.to_string())?;
         let mut child = on_server_core(&own.to_string_lossy())
             .arg("--echo")
+            .args(answer)
             .stdout(Stdio::piped())
             .spawn()
             .map_err(|error| format!("the echo does not start: {error}"))?;
