@@ -208,7 +208,7 @@ impl<'de> Reader<'_, 'de> {
     }
 }
 
-/// `1e309` is good JSON and more than an `f64` holds. serde_json tells that in its text alone.
+/// `1e309` is good JSON and more than an `f64` holds. `serde_json` tells that in its text alone.
 fn is_number_out_of_range(problem: &serde_json::Error) -> bool {
     problem.to_string().starts_with("number out of range")
 }
