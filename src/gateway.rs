@@ -25,7 +25,6 @@ use crate::{
     pipeline::{ApiDoor, Pipeline, S3Door, Snapshot},
     request::{authenticate::Authenticator, cors::CorsPolicy, rate_limit::RateLimits},
     s3_endpoint::S3Endpoint,
-    seal::Sealer,
     sealing_key::{self, SealingKeyError},
     server::{Certificates, Door, DoorError, Drain, Live, TlsError},
     upload_api::{Parts, UploadApi},
@@ -195,6 +194,7 @@ fn snapshot(config: Config, shared: &Shared, previous: Option<&Snapshot>) -> Res
     let config = Arc::new(config);
     let authenticator = Authenticator::new(&config.keys, config.jwt.as_ref(), &config.upload.cors.origins)
         .map_err(StartError::Setting)?;
+    let sealer = Arc::new(sealing_key::sealer(&config.server)?);
     let rate_limits =
         Arc::new(RateLimits::new(&config, *clock, previous.map(|old| old.rate_limits.as_ref())));
     let origins = Origins::new(&config, shared, previous.map(|old| old.origins.as_ref()));
@@ -205,23 +205,12 @@ fn snapshot(config: Config, shared: &Shared, previous: Option<&Snapshot>) -> Res
         config: Arc::clone(&config),
         signing_keys: Arc::clone(signing_keys),
         rate_limits: Arc::clone(&rate_limits),
-        sealer: Arc::new(sealer(&config.server)?),
+        sealer: Arc::clone(&sealer),
         clock: *clock,
     });
     let cors = CorsPolicy::new(&config.upload.cors);
     let signing_keys = Arc::clone(signing_keys);
-    Ok(Snapshot { config, authenticator, rate_limits, cors, signing_keys, origins, api, s3 })
-}
-
-fn sealer(server: &Server) -> Result<Sealer, StartError> {
-    let made;
-    let keys = if server.sealing_keys.is_empty() {
-        made = [sealing_key::load_or_make(&server.data_directory)?];
-        &made
-    } else {
-        server.sealing_keys.as_slice()
-    };
-    Sealer::new(keys).map_err(|problem| StartError::Setting(format!("server.sealing_keys: {problem}")))
+    Ok(Snapshot { config, authenticator, rate_limits, cors, signing_keys, sealer, origins, api, s3 })
 }
 
 impl DoorCertificates {

@@ -49,6 +49,13 @@ pub struct NotSealedHere;
 #[error("cannot seal: {0}")]
 pub struct CannotSeal(String);
 
+impl CannotSeal {
+    /// The system gives no random bytes.
+    pub(crate) fn without_randomness() -> Self {
+        Self(NO_RANDOMNESS.to_owned())
+    }
+}
+
 /// Seals and opens tokens. `Debug` shows nothing of the keys.
 pub struct Sealer {
     /// The configured keys, the first in front.
@@ -66,6 +73,8 @@ type ConfiguredKey = Zeroizing<[u8; KEY_BYTES]>;
 pub enum Purpose {
     /// `completeToken` of a signed upload URL.
     Complete,
+    /// The session token of a short-lived key.
+    Session,
 }
 
 impl Purpose {
@@ -73,6 +82,7 @@ impl Purpose {
     const fn associated_data(self) -> &'static [u8] {
         match self {
             Self::Complete => b"\x01wharf complete 1",
+            Self::Session => b"\x01wharf session 1",
         }
     }
 }
@@ -139,7 +149,7 @@ impl fmt::Debug for Sealer {
 /// Makes a key from the operating system's randomness, in the form that [`Sealer::new`] reads.
 pub fn make_key() -> Result<SecretString, CannotSeal> {
     let mut key = Zeroizing::new([0; KEY_BYTES]);
-    SystemRandom::new().fill(&mut *key).map_err(|_| CannotSeal(NO_RANDOMNESS.to_owned()))?;
+    SystemRandom::new().fill(&mut *key).map_err(|_| CannotSeal::without_randomness())?;
     Ok(STANDARD.encode(key).into())
 }
 

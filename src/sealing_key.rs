@@ -10,7 +10,10 @@ use std::{
 use secrecy::{ExposeSecret, SecretString};
 use thiserror::Error;
 
-use crate::seal::{self, CannotSeal};
+use crate::{
+    config::checked::Server,
+    seal::{self, CannotSeal, Sealer},
+};
 
 const FILE_NAME: &str = "sealing_key";
 /// The owner alone may read it: whoever has the key can forge tokens.
@@ -27,9 +30,24 @@ pub enum SealingKeyError {
         /// Why.
         source: io::Error,
     },
+    /// The keys are none.
+    #[error("server.sealing_keys: {0}")]
+    Unsound(String),
     /// There is no randomness to make one of.
     #[error(transparent)]
     NotMade(#[from] CannotSeal),
+}
+
+/// What seals and opens by the configured keys, or else by the one in the data directory.
+pub fn sealer(server: &Server) -> Result<Sealer, SealingKeyError> {
+    let made;
+    let keys = if server.sealing_keys.is_empty() {
+        made = [load_or_make(&server.data_directory)?];
+        &made
+    } else {
+        server.sealing_keys.as_slice()
+    };
+    Sealer::new(keys).map_err(SealingKeyError::Unsound)
 }
 
 /// The key in `directory`; it is made when absent, and so is the directory.

@@ -3,6 +3,7 @@
 
 pub mod check;
 pub mod completions;
+pub mod credentials;
 pub mod demo;
 pub mod policy;
 pub mod presign;
@@ -53,6 +54,11 @@ pub enum Command {
     ///
     /// The URL alone goes to standard output, so that `curl -T photo.jpg "$(wharf presign put photos photo.jpg)"` works.
     Presign(presign::Arguments),
+    /// Print a short-lived key for the S3 endpoint, made for a configured key.
+    ///
+    /// The output is what SDKs take from a `credential_process`. Whoever has it can do until its end what the key may do, or
+    /// less, if a bucket, a prefix or `--read-only` is given.
+    Credentials(credentials::Arguments),
     /// Print the least policies that a configured bucket needs, ready to paste.
     Policy(policy::Arguments),
     /// Try a configured provider, from name service to an upload, and say what to change.
@@ -127,6 +133,9 @@ pub async fn run(cli: Cli, environment: Environment) -> Result<ExitCode, CliErro
         Command::Check => return check::run(cli.config.as_deref(), &environment, &mut out),
         Command::Presign(arguments) => {
             presign::run(&arguments, &load()?, Clock::System.now(), &mut out, &mut notes)?;
+        }
+        Command::Credentials(arguments) => {
+            credentials::run(&arguments, &load()?, Clock::System.now(), &mut out)?;
         }
         Command::Policy(arguments) => policy::run(&arguments, &load()?, &mut out)?,
         Command::Test(arguments) => {

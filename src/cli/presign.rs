@@ -181,7 +181,7 @@ fn get_options(get: &GetArguments) -> GetOptions<'_> {
 }
 
 /// `90`, `90s`, `15m`, `1h`, `7d` in seconds. How long a URL may live is the provider's to say.
-fn parse_seconds(text: &str) -> Result<u32, String> {
+pub(super) fn parse_seconds(text: &str) -> Result<u32, String> {
     let number = text.trim_end_matches(|unit: char| unit.is_ascii_alphabetic());
     let seconds_per_unit = match text.strip_prefix(number) {
         Some("" | "s") => 1,

@@ -18,6 +18,7 @@ fn run(line: &str) -> Result<(String, String), String> {
     let result = match parsed.command.as_ref().unwrap_or(&Command::Serve) {
         Command::Check => check::run(parsed.config.as_deref(), &Environment::default(), &mut out).map(|_| ()),
         Command::Presign(arguments) => presign::run(arguments, &config(), NOW, &mut out, &mut notes),
+        Command::Credentials(arguments) => credentials::run(arguments, &with_sealing_key(), NOW, &mut out),
         Command::Policy(arguments) => policy::run(arguments, &config(), &mut out),
         Command::Providers(arguments) => providers::run(arguments, wharf_plugins::PROVIDERS, &mut out),
         Command::Completions(arguments) => completions::run(arguments, &mut Cli::command(), &mut out),
@@ -27,6 +28,13 @@ fn run(line: &str) -> Result<(String, String), String> {
     };
     result.map_err(|error| error.to_string())?;
     Ok((String::from_utf8(out).unwrap(), String::from_utf8(notes).unwrap()))
+}
+
+/// The configuration with a sealing key, so that none is made in a directory.
+fn with_sealing_key() -> Config {
+    let mut config = config();
+    config.server.sealing_keys = vec!["MDEyMzQ1Njc4OWFiY2RlZjAxMjM0NTY3ODlhYmNkZWY=".into()];
+    config
 }
 
 fn written(line: &str) -> String {
@@ -49,6 +57,11 @@ beijing = { plugin = "s3", region = "cn-north-1", access_key_id = "AKIAIOSFODNN7
 wasabi = { plugin = "wasabi", region = "eu-central-1", access_key_id = "id", secret_access_key = "secret" }
 minio = { plugin = "minio", endpoint = "http://127.0.0.1:9000", access_key_id = "id", secret_access_key = "secret" }
 r2 = { plugin = "r2", account_id = "0123456789abcdef0123456789abcdef", access_key_id = "id", secret_access_key = "secret" }
+
+[[keys]]
+id = "signs"
+secret = "wharf-secret-0123456789abcdef"
+allow = [{ bucket = "*", actions = ["read", "list"] }]
 
 [buckets]
 example = { provider = "global", bucket = "examplebucket" }
@@ -314,4 +327,16 @@ fn a_reader_that_goes_away_is_no_error() {
 fn an_empty_choice_is_said_to_be_empty() {
     let error = CliError::Unknown { what: "configured bucket", name: "photos".to_owned(), known: Vec::new() };
     assert_eq!(error.to_string(), "there is no configured bucket `photos`; there is none");
+}
+
+#[test]
+fn credentials_are_what_sdks_read_from_a_process() {
+    let made = json("credentials signs --expires 15m --read-only");
+    assert_eq!(
+        (made["Version"].as_u64(), made["Expiration"].as_str()),
+        (Some(1), Some("2013-05-24T00:15:00.999Z"))
+    );
+    assert!(made["AccessKeyId"].as_str().unwrap().starts_with("WHARFSESSION"));
+    assert!(made["SessionToken"].as_str().unwrap().len() > 100);
+    assert!(run("credentials nobody").unwrap_err().contains("no configured key with a secret `nobody`"));
 }

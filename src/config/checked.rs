@@ -7,6 +7,7 @@ use std::{
 
 use ipnet::IpNet;
 use secrecy::SecretString;
+use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 use wharf_provider::{
     Account, Provider, StorageClass,
@@ -335,7 +336,7 @@ impl std::fmt::Debug for KeyConfig {
 }
 
 /// One right: some actions on one bucket's keys below a prefix.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Grant {
     /// A configured bucket's name, or any.
     pub bucket: GrantBucket,
@@ -346,7 +347,7 @@ pub struct Grant {
 }
 
 /// Which bucket a grant is about.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub enum GrantBucket {
     /// `"*"`
     Any,
@@ -355,7 +356,7 @@ pub enum GrantBucket {
 }
 
 /// What can be done with an object or a bucket.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub enum Action {
     /// Get, head, sign a download.
     Read,

@@ -37,6 +37,7 @@ use crate::{
         rate_limit::RateLimits,
     },
     s3_endpoint::S3Endpoint,
+    seal::Sealer,
     upload_api::UploadApi,
 };
 
@@ -56,6 +57,8 @@ pub struct Snapshot {
     pub cors: CorsPolicy,
     /// Signing keys that were derived before.
     pub signing_keys: Arc<SigningKeys>,
+    /// What seals and opens tokens.
+    pub sealer: Arc<Sealer>,
     /// Every provider, to be reached.
     pub origins: Arc<Origins>,
     /// The upload API.

@@ -109,6 +109,7 @@ fn prove(
                 region: &snapshot.config.s3.region,
                 now: exchange.context.received,
                 signing_keys: &snapshot.signing_keys,
+                sealer: &snapshot.sealer,
             };
             snapshot.authenticator.prove(&claim, expected).map(Some)
         }

@@ -12,7 +12,8 @@ use super::authenticate::Identity;
 /// Nothing is allowed that no grant names: a key without grants can do nothing with configured buckets. For a
 /// listing, `key` is the prefix that is to be listed.
 pub fn authorize(identity: &Identity, action: Action, bucket: &str, key: &str) -> Result<(), Error> {
-    if grants(identity).is_none_or(|grants| grants.iter().any(|grant| allows(grant, action, bucket, key))) {
+    let allow = |grants: &[Grant]| grants.iter().any(|grant| allows(grant, action, bucket, key));
+    if grants(identity).is_none_or(allow) && parent_grants(identity).is_none_or(allow) {
         return Ok(());
     }
     Err(Error::new(Code::AccessDenied, "This key may not do this here.")
@@ -21,15 +22,25 @@ pub fn authorize(identity: &Identity, action: Action, bucket: &str, key: &str) -
 
 /// Whether an error may tell the caller of `bucket`: a name is no secret to whoever may use it, and to nobody else.
 pub fn may_know(identity: &Identity, bucket: &str) -> bool {
-    grants(identity).is_none_or(|grants| grants.iter().any(|grant| is_for(grant, bucket)))
+    let know = |grants: &[Grant]| grants.iter().any(|grant| is_for(grant, bucket));
+    grants(identity).is_none_or(know) && parent_grants(identity).is_none_or(know)
 }
 
 /// The caller's grants; `None` is a caller who may do everything.
 pub(crate) fn grants(identity: &Identity) -> Option<&[Grant]> {
     match identity {
         Identity::Key(key) => Some(&key.allow),
+        Identity::Session(session) => Some(&session.allow),
         Identity::User { allow, .. } => Some(allow),
         Identity::Loopback => None,
+    }
+}
+
+/// What holds besides: a session may do nothing that its key may not.
+fn parent_grants(identity: &Identity) -> Option<&[Grant]> {
+    match identity {
+        Identity::Session(session) => Some(&session.key.allow),
+        Identity::Key(_) | Identity::User { .. } | Identity::Loopback => None,
     }
 }
 

@@ -6,7 +6,7 @@ use http_body_util::Full;
 use serde::Serialize;
 use wharf_wire::date::Timestamp;
 
-use crate::{error::Error, request::authenticate::Identity};
+use crate::{config::checked::KeyConfig, error::Error, request::authenticate::Identity};
 
 use super::reply;
 
@@ -48,21 +48,23 @@ struct User<'a> {
 /// Answers the route.
 pub(super) fn handle(identity: &Identity) -> Result<Response<Full<Bytes>>, Error> {
     let (message, api_key, user_id) = match identity {
-        Identity::Key(key) => {
-            let api_key = ApiKey {
-                id: &key.id,
-                name: &key.id,
-                status: "active",
-                expires_at: key.expires_at.map(Timestamp::rfc3339),
-                created_at: (),
-                last_used_at: (),
-            };
-            ("The API key is valid.", Some(api_key), None)
-        }
+        Identity::Key(key) => ("The API key is valid.", Some(api_key(key)), None),
+        Identity::Session(session) => ("The short-lived key is valid.", Some(api_key(&session.key)), None),
         Identity::User { subject, .. } => ("The token is valid.", None, Some(subject.as_str())),
         Identity::Loopback => ("No keys are configured: this machine may do everything.", None, None),
     };
     let user = User { id: user_id, email: () };
     let reply = Reply { success: true, valid: true, message, data: Data { api_key, user, plan: () } };
     reply::ok(&reply, REPLY_BYTES)
+}
+
+fn api_key(key: &KeyConfig) -> ApiKey<'_> {
+    ApiKey {
+        id: &key.id,
+        name: &key.id,
+        status: "active",
+        expires_at: key.expires_at.map(Timestamp::rfc3339),
+        created_at: (),
+        last_used_at: (),
+    }
 }

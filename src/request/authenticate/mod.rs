@@ -14,6 +14,7 @@ mod credentials;
 mod jwt;
 mod loopback;
 mod s3;
+mod session;
 mod signature;
 
 use std::{collections::HashMap, fmt, sync::Arc};
@@ -25,7 +26,10 @@ use wharf_wire::{
     sigv4::{AccessKeyId, Credentials},
 };
 
-pub use self::s3::{Expected, Proof};
+pub use self::{
+    s3::{Expected, Proof},
+    session::{Session, begin as begin_session},
+};
 
 use crate::{
     config::checked::{Grant, JwtConfig, KeyConfig, Origins},
@@ -43,6 +47,8 @@ use super::Context;
 pub enum Identity {
     /// A configured key.
     Key(Arc<KeyConfig>),
+    /// A short-lived key of a configured one.
+    Session(Arc<Session>),
     /// A user of the app, by its token.
     User {
         /// The token's `sub`.

@@ -40,7 +40,7 @@ fn verify(config: &JwtConfig, token: &str) -> Result<String, Code> {
             assert_eq!(&*allow, config.allow.as_slice());
             Ok(subject)
         }
-        other @ (Identity::Key(_) | Identity::Loopback) => panic!("{other:?}"),
+        other @ (Identity::Key(_) | Identity::Session(_) | Identity::Loopback) => panic!("{other:?}"),
     }
 }
 
