@@ -10,7 +10,7 @@ use tokio::net::TcpListener;
 
 /// Serves on a free loopback port, whose address is the first line printed, until the process is killed. Every request
 /// is read whole; the reply is its body, unless `answer` is given.
-pub(crate) fn serve(answer: Option<Bytes>) -> ExitCode {
+pub(crate) fn serve(answer: Option<&Bytes>) -> ExitCode {
     let Ok(runtime) = tokio::runtime::Builder::new_current_thread().enable_all().build() else {
         return ExitCode::FAILURE;
     };
@@ -23,7 +23,7 @@ pub(crate) fn serve(answer: Option<Bytes>) -> ExitCode {
             if stream.set_nodelay(true).is_err() {
                 continue;
             }
-            let answer = answer.clone();
+            let answer = answer.cloned();
             let service = service_fn(move |request| reply(request, answer.clone()));
             tokio::spawn(http1::Builder::new().serve_connection(TokioIo::new(stream), service));
         }

@@ -107,7 +107,7 @@ fn run(
     runtime()?.block_on(async {
         let started = Instant::now();
         let mut tasks = JoinSet::new();
-        let _spinning = JoinSet::from_iter([spin()]);
+        let _spinning = JoinSet::from_iter(interval.is_none().then(spin));
         for index in 0..connections {
             let first_due = interval.map_or(started, |interval| {
                 started

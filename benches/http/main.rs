@@ -38,7 +38,8 @@ struct Plan {
 fn main() -> ExitCode {
     let arguments: Vec<String> = std::env::args().collect();
     if let Some(echo) = arguments.iter().position(|argument| argument == "--echo") {
-        return echo::serve(arguments.into_iter().nth(echo + 1).map(Bytes::from));
+        let answer = arguments.into_iter().nth(echo + 1).map(Bytes::from);
+        return echo::serve(answer.as_ref());
     }
     let quick = arguments.iter().any(|argument| argument == "--quick");
     let plan = if quick {
