@@ -208,9 +208,10 @@ fn snapshot(config: Config, shared: &Shared, previous: Option<&Snapshot>) -> Res
         sealer: Arc::clone(&sealer),
         clock: *clock,
     });
-    let cors = CorsPolicy::new(&config.upload.cors);
+    let cors = CorsPolicy::of_api(&config.upload.cors);
+    let s3_cors = CorsPolicy::of_s3(&config.s3.cors);
     let signing_keys = Arc::clone(signing_keys);
-    Ok(Snapshot { config, authenticator, rate_limits, cors, signing_keys, sealer, origins, api, s3 })
+    Ok(Snapshot { config, authenticator, rate_limits, cors, s3_cors, signing_keys, sealer, origins, api, s3 })
 }
 
 impl DoorCertificates {

@@ -53,8 +53,10 @@ pub struct Snapshot {
     pub authenticator: Authenticator,
     /// How often.
     pub rate_limits: Arc<RateLimits>,
-    /// From which pages.
+    /// From which pages, at the API's door.
     pub cors: CorsPolicy,
+    /// From which pages, at the S3 endpoint's.
+    pub s3_cors: CorsPolicy,
     /// Signing keys that were derived before.
     pub signing_keys: Arc<SigningKeys>,
     /// What seals and opens tokens.

@@ -29,6 +29,8 @@ use super::{Pipeline, Refusal, Snapshot, finish};
 
 const COPY_SOURCE: HeaderName = HeaderName::from_static("x-amz-copy-source");
 const X_AMZ_REQUEST_ID: HeaderName = HeaderName::from_static("x-amz-request-id");
+/// S3's methods, for pages that ask before they send.
+const METHODS: HeaderValue = HeaderValue::from_static("GET, HEAD, PUT, POST, DELETE");
 
 /// Answers S3 clients.
 #[derive(Debug)]
@@ -44,6 +46,9 @@ impl S3Door {
         exchange: &mut Exchange,
     ) -> Result<Response<Content>, S3Error> {
         framing::check(head, &snapshot.config.server.limits)?;
+        if let Some(response) = snapshot.s3_cors.preflight(head, |_| Some(METHODS)) {
+            return Ok(response.map(Content::Whole));
+        }
         self.0.admit(snapshot, exchange)?;
         let authority = authority(head);
         // First of all: what is signed in another way cannot be read as S3's either.
@@ -165,10 +170,11 @@ impl Handler for S3Door {
         let mut exchange = self.0.begin(&head, peer, &snapshot);
         let span = exchange.span.clone();
         async {
-            let response = match self.answer(&snapshot, &head, body, &mut exchange).await {
+            let mut response = match self.answer(&snapshot, &head, body, &mut exchange).await {
                 Ok(response) => response,
                 Err(error) => self.refuse(&error, &head, &exchange),
             };
+            snapshot.s3_cors.write(head.headers.get(header::ORIGIN), response.headers_mut());
             done(response, &head, exchange)
         }
         .instrument(span)

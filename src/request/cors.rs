@@ -1,4 +1,4 @@
-//! Cross-origin requests: which pages may call the API and read its replies.
+//! Cross-origin requests: which pages may call Wharf and read its replies.
 
 use bytes::Bytes;
 use http::{HeaderMap, HeaderValue, Method, Response, StatusCode, header, request::Parts};
@@ -6,33 +6,48 @@ use http_body_util::Full;
 
 use crate::config::checked::{Cors, Origins};
 
-const ALLOW_HEADERS: HeaderValue = HeaderValue::from_static(
+const API_ALLOWS: HeaderValue = HeaderValue::from_static(
     "x-api-key, x-api-secret, x-signature, x-timestamp, authorization, content-type",
 );
-const EXPOSE_HEADERS: HeaderValue =
+const API_EXPOSES: HeaderValue =
     HeaderValue::from_static("x-request-id, retry-after, ratelimit, ratelimit-policy");
+/// An object's metadata has names of its own. Replies without cookies are read whole.
+const S3_EXPOSES: HeaderValue = HeaderValue::from_static("*");
 const PREFLIGHT_VARY: HeaderValue =
     HeaderValue::from_static("access-control-request-method, access-control-request-headers");
 const ANY: HeaderValue = HeaderValue::from_static("*");
 
-/// The configured origins as header values.
+/// One door's rules, as header values. No credentials are allowed in the sense of cookies: Wharf has none.
 #[derive(Debug)]
 pub struct CorsPolicy {
     /// `None`: any origin.
     listed: Option<Vec<HeaderValue>>,
     max_age: HeaderValue,
+    /// Headers that a request may have. `None`: those that it asks for.
+    allows: Option<HeaderValue>,
+    /// Headers of a reply that a page may read.
+    exposes: HeaderValue,
 }
 
 impl CorsPolicy {
-    /// From the configuration. No credentials are allowed in the sense of cookies: the API has none.
-    pub fn new(config: &Cors) -> Self {
+    /// The upload API's: `[upload.cors]`.
+    pub fn of_api(config: &Cors) -> Self {
+        Self::new(config, Some(API_ALLOWS), API_EXPOSES)
+    }
+
+    /// The S3 endpoint's: `[s3.cors]`. What a client may send, its signature says.
+    pub fn of_s3(config: &Cors) -> Self {
+        Self::new(config, None, S3_EXPOSES)
+    }
+
+    fn new(config: &Cors, allows: Option<HeaderValue>, exposes: HeaderValue) -> Self {
         let listed = match &config.origins {
             Origins::Any => None,
             Origins::Listed(origins) => {
                 Some(origins.iter().filter_map(|origin| HeaderValue::from_str(origin).ok()).collect())
             }
         };
-        Self { listed, max_age: HeaderValue::from(config.max_age_seconds) }
+        Self { listed, max_age: HeaderValue::from(config.max_age_seconds), allows, exposes }
     }
 
     /// The answer to a preflight, if the request is one; [`Self::write`] completes it. An origin that is not allowed gets
@@ -57,7 +72,10 @@ impl CorsPolicy {
             if let Some(methods) = methods(head.uri.path()) {
                 headers.insert(header::ACCESS_CONTROL_ALLOW_METHODS, methods);
             }
-            headers.insert(header::ACCESS_CONTROL_ALLOW_HEADERS, ALLOW_HEADERS);
+            let asked = head.headers.get(header::ACCESS_CONTROL_REQUEST_HEADERS);
+            if let Some(allowed) = self.allows.as_ref().or(asked) {
+                headers.insert(header::ACCESS_CONTROL_ALLOW_HEADERS, allowed.clone());
+            }
             headers.insert(header::ACCESS_CONTROL_MAX_AGE, self.max_age.clone());
         }
         Some(response)
@@ -70,7 +88,7 @@ impl CorsPolicy {
         }
         if let Some(allowed) = self.allowed(origin) {
             headers.insert(header::ACCESS_CONTROL_ALLOW_ORIGIN, allowed);
-            headers.insert(header::ACCESS_CONTROL_EXPOSE_HEADERS, EXPOSE_HEADERS);
+            headers.insert(header::ACCESS_CONTROL_EXPOSE_HEADERS, self.exposes.clone());
         }
     }
 
@@ -93,7 +111,7 @@ mod tests {
     const METHODS: HeaderValue = HeaderValue::from_static("POST");
 
     fn policy(origins: Origins) -> CorsPolicy {
-        CorsPolicy::new(&Cors { origins, max_age_seconds: 600 })
+        CorsPolicy::of_api(&Cors { origins, max_age_seconds: 600 })
     }
 
     fn listed() -> CorsPolicy {
@@ -142,6 +160,25 @@ mod tests {
         policy(Origins::Any).write(Some(&HeaderValue::from_static("null")), &mut headers);
         assert_eq!(headers["access-control-allow-origin"], "*");
         assert!(headers["access-control-expose-headers"].to_str().unwrap().contains("x-request-id"));
+    }
+
+    #[test]
+    fn s3_clients_may_send_what_they_ask_for() {
+        let origins = Origins::Listed(vec!["https://app.example".to_owned()]);
+        let s3 = CorsPolicy::of_s3(&Cors { origins, max_age_seconds: 600 });
+        let preflight = |origin: &str| {
+            let request = Request::options("/photos/cat.jpg")
+                .header("origin", origin)
+                .header("access-control-request-method", "PUT")
+                .header("access-control-request-headers", "x-amz-meta-a,authorization");
+            s3.preflight(&request.body(()).unwrap().into_parts().0, |_| Some(METHODS)).unwrap()
+        };
+        let allowed = preflight("https://app.example");
+        assert_eq!(allowed.headers()["access-control-allow-headers"], "x-amz-meta-a,authorization");
+        assert!(!preflight("https://evil.example").headers().contains_key("access-control-allow-headers"));
+        let mut headers = HeaderMap::new();
+        s3.write(Some(&HeaderValue::from_static("https://app.example")), &mut headers);
+        assert_eq!(headers["access-control-expose-headers"], "*");
     }
 
     #[test]
