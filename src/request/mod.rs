@@ -1,5 +1,6 @@
 //! What every request goes through before a handler sees it: id, admission, rate limits, authentication, body.
 
+pub(crate) mod accept;
 pub mod admission;
 pub mod authenticate;
 pub mod authorize;
@@ -9,6 +10,7 @@ pub mod cors;
 pub mod exchange;
 pub mod framing;
 pub mod id;
+pub(crate) mod media_type;
 pub mod rate_limit;
 
 use std::net::IpAddr;

@@ -14,7 +14,7 @@ use wharf_wire::{
     xml::rewrite::{Asked, Names},
 };
 
-use super::{Call, Place, S3Endpoint, rights};
+use super::{Call, Place, S3Endpoint, accept, rights};
 use crate::{
     backend::{
         Outgoing, Payload,
@@ -102,6 +102,15 @@ impl<'a> Handling<'a> {
             }
         }
         Ok(sent)
+    }
+
+    /// The same for an object that is to be: as it will be stored, as its bucket takes it, and with the bucket's defaults.
+    pub(super) fn headers_of_new_object(&self) -> Result<HeaderMap, S3Error> {
+        let mut headers = self.headers()?;
+        strip_aws_chunked(&mut headers);
+        accept::check_object(self, &headers)?;
+        add_defaults(&self.place, &mut headers)?;
+        Ok(headers)
     }
 
     /// The bounds on what a client can make Wharf hold.

@@ -8,6 +8,7 @@
 //! No object is ever held whole: an upload streams through [`body`], which proves it before its last byte leaves, and a
 //! download streams through as it comes.
 
+mod accept;
 mod body;
 mod forward;
 mod list;

@@ -6,16 +6,14 @@ use wharf_wire::{s3::ErrorCode, xml};
 
 use super::{
     Content, body,
-    forward::{Handling, Sending, add_defaults, strip_aws_chunked},
+    forward::{Handling, Sending},
     reply,
 };
 use crate::error::S3Error;
 
-/// `CreateMultipartUpload`: class and encryption of the object are chosen here.
+/// `CreateMultipartUpload`: type, class and encryption of the object are chosen here.
 pub(super) async fn create(handling: &Handling<'_>) -> Result<Response<Content>, S3Error> {
-    let mut headers = handling.headers()?;
-    strip_aws_chunked(&mut headers);
-    add_defaults(&handling.place, &mut headers)?;
+    let headers = handling.headers_of_new_object()?;
     reply::pass_renamed(handling.send(Sending::without_body(headers)).await?, handling.names()).await
 }
 

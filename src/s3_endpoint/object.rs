@@ -10,7 +10,7 @@ use wharf_wire::{
 use super::{
     Content,
     body::{self, Sent},
-    forward::{Handling, Sending, add_defaults, strip_aws_chunked},
+    forward::{Handling, Sending},
     reply,
 };
 use crate::error::S3Error;
@@ -35,13 +35,9 @@ pub(super) async fn upload(
     handling: &Handling<'_>,
     incoming: Incoming,
 ) -> Result<Response<Content>, S3Error> {
-    let mut headers = handling.headers()?;
-    strip_aws_chunked(&mut headers);
-    if handling.operation() == Operation::PutObject {
-        add_defaults(&handling.place, &mut headers)?;
-    }
-    let bytes_max = handling.place.origin.account().profile().limits.put_bytes_max;
-    let Sent { payload, body } = body::upload(handling, incoming, bytes_max).await?;
+    let is_whole = handling.operation() == Operation::PutObject;
+    let headers = if is_whole { handling.headers_of_new_object()? } else { handling.headers()? };
+    let Sent { payload, body } = body::upload(handling, incoming).await?;
     reply::pass(handling.send(Sending { headers, payload, body }).await?).await
 }
 

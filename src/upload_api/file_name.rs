@@ -33,14 +33,6 @@ pub(super) fn sanitise(name: &str, bytes_max: usize) -> String {
     if clean.is_empty() { NAMELESS.to_owned() } else { clean }
 }
 
-/// The part after the last dot, in lower case; empty if there is none.
-pub(super) fn extension(name: &str) -> String {
-    match name.rsplit_once('.') {
-        Some((stem, extension)) if !stem.is_empty() => extension.to_lowercase(),
-        Some(_) | None => String::new(),
-    }
-}
-
 /// Cuts the stem, so that `name` has at most `bytes_max` bytes and keeps its extension.
 fn shorten(name: &mut String, bytes_max: usize) {
     if name.len() <= bytes_max {
@@ -163,15 +155,6 @@ mod tests {
         assert_eq!(sanitise("日本日本.jpg", 12), "日本.jpg");
         assert_eq!(sanitise("aaa.bbb.jpg", 8), "aaa.jpg");
         assert_eq!(sanitise("日.jpg", 5), "jpg");
-    }
-
-    #[test]
-    fn an_extension_is_what_follows_the_last_dot() {
-        for (name, expected) in
-            [("a.JPG", "jpg"), ("a.tar.gz", "gz"), ("README", ""), (".env", ""), ("a.", ""), ("a.ÄÖ", "äö")]
-        {
-            assert_eq!(extension(name), expected, "{name}");
-        }
     }
 
     proptest! {

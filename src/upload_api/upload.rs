@@ -11,6 +11,7 @@ use wharf_wire::{
 use crate::{
     config::checked::{Accept, Action},
     error::{Code, Error},
+    request::accept,
     seal::Purpose,
 };
 
@@ -128,7 +129,7 @@ impl<'r> Uploads<'r> {
             key: Cow::Borrowed(&signed.key),
             content_type: Cow::Borrowed(signed.content_type),
             file_bytes: signed.file_bytes,
-            file_bytes_max: validation::file_bytes_max(put_bytes_max, self.accept()),
+            file_bytes_max: accept::file_bytes_max(put_bytes_max, self.accept()),
             expires_at: complete_token::expires_at(call.context.received, signed.expiry.seconds),
         };
         parts.sealer.seal(Purpose::Complete, &token).map_err(|problem| {

@@ -5,20 +5,19 @@
 //! (an executable with an image's name); it is no virus scanner.
 
 mod magic;
-mod media_type;
 mod preset;
 
 use crate::{
     config::checked::Accept,
     error::{Code, Error},
+    request::{
+        accept::{NotAccepted, check_extension, check_type, extension, file_bytes_max},
+        media_type::matches_type,
+    },
 };
 
-use super::{
-    body::{MagicBytes, Number, Rules, Text, Validation},
-    file_name,
-};
+use super::body::{MagicBytes, Number, Rules, Text, Validation};
 use magic::check_magic;
-use media_type::matches_type;
 use preset::Preset;
 
 /// A file as its client describes it.
@@ -30,12 +29,6 @@ pub(super) struct File<'a> {
     pub(super) content_type: &'a str,
     pub(super) bytes: Option<u64>,
     pub(super) magic: Option<&'a MagicBytes>,
-}
-
-/// Bytes of the largest file that may be stored with one PUT.
-pub(super) fn file_bytes_max(put_bytes_max: u64, accept: Option<&Accept>) -> u64 {
-    let accepted = accept.and_then(|accept| accept.file_bytes_max).unwrap_or(u64::MAX);
-    put_bytes_max.min(accepted)
 }
 
 /// What holds whether or not validation is asked for: the size, and what the bucket accepts.
@@ -52,19 +45,13 @@ pub(super) fn check_accepted(
             "Missing: `fileSize`; the bucket bounds the size of files.",
         ));
     }
-    if !accept.content_types.is_empty() {
-        let is_accepted = accept.content_types.iter().any(|pattern| matches_type(pattern, file.content_type));
-        refuse_unless(is_accepted, || {
-            failed("The bucket does not take files of this type.").options(accept.content_types.clone())
-        })?;
-    }
-    if !accept.extensions.is_empty() {
-        let extension = file_name::extension(file.name);
-        refuse_unless(accept.extensions.contains(&extension), || {
-            failed("The bucket does not take files with this extension.").options(accept.extensions.clone())
-        })?;
-    }
-    Ok(())
+    check_type(accept, file.content_type)
+        .and_then(|()| check_extension(accept, file.name))
+        .map_err(not_accepted)
+}
+
+fn not_accepted(refusal: NotAccepted<'_>) -> Error {
+    failed(refusal.to_string()).options(refusal.options().iter().cloned())
 }
 
 /// Entries of one list of rules: each is compared with every file of a batch.
@@ -110,7 +97,7 @@ impl<'a> Asked<'a> {
     fn check_preset(&self, file: &File<'_>) -> Result<(), Error> {
         let preset = self.preset;
         check_size_max(file, preset.bytes_max)?;
-        let extension = file_name::extension(file.name);
+        let extension = extension(file.name);
         let is_known_type = preset.types.is_empty()
             || preset.types.iter().any(|pattern| matches_type(pattern, file.content_type));
         let is_known_extension =
@@ -149,7 +136,7 @@ fn check_rules(file: &File<'_>, rules: &Rules<'_>) -> Result<(), Error> {
     let any_type = |patterns: &Vec<Text<'_>>| {
         patterns.iter().any(|pattern| matches_type(pattern.as_str(), file.content_type))
     };
-    let extension = file_name::extension(file.name);
+    let extension = extension(file.name);
     let any_extension = |patterns: &Vec<Text<'_>>| {
         patterns.iter().any(|pattern| pattern.as_str().trim_start_matches('.').to_lowercase() == extension)
     };

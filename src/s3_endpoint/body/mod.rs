@@ -22,7 +22,7 @@ use crate::{
     request::{authenticate::Proof, body::Pace},
 };
 
-use super::forward::Handling;
+use super::{accept, forward::Handling};
 
 const DECODED_LENGTH: HeaderName = HeaderName::from_static("x-amz-decoded-content-length");
 const TRAILER: HeaderName = HeaderName::from_static("x-amz-trailer");
@@ -35,22 +35,13 @@ pub(super) struct Sent {
     pub(super) body: SendBody,
 }
 
-/// Makes an upload's body: `bytes_max` is what the provider takes in one request. Nothing has been read of it, unless it
-/// is empty, and then it has been verified.
-pub(super) async fn upload(
-    handling: &Handling<'_>,
-    incoming: Incoming,
-    bytes_max: u64,
-) -> Result<Sent, S3Error> {
+/// Makes an upload's body. Nothing has been read of it, unless it is empty, and then it has been verified.
+pub(super) async fn upload(handling: &Handling<'_>, incoming: Incoming) -> Result<Sent, S3Error> {
     let call = handling.call;
     let mode = call.proof.map_or(PayloadMode::Unsigned, |proof| proof.verified.payload);
     let mut checks = Checks::of_headers(call.headers)?;
     let bytes = length(call.headers, mode)?;
-    if bytes > bytes_max {
-        let message =
-            format!("The provider behind this bucket takes at most {bytes_max} bytes in one request.");
-        return Err(S3Error::new(ErrorCode::EntityTooLarge, message));
-    }
+    accept::check_bytes(&handling.place, bytes)?;
     let mut payload = Payload::Unsigned;
     if let PayloadMode::Sha256(digest) = mode {
         checks.content_sha256(digest.into());

@@ -1,8 +1,8 @@
 //! What a file is by its first bytes, against what its client says that it is.
 
-use crate::error::Error;
+use crate::{error::Error, request::media_type::canonical_type};
 
-use super::{super::body::MagicBytes, failed, media_type::canonical_type, refuse_unless};
+use super::{super::body::MagicBytes, failed, refuse_unless};
 
 /// Compares the type that the client names with the one that the first bytes show.
 pub(super) fn check_magic(

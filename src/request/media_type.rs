@@ -1,7 +1,7 @@
 //! Media types as clients write them, compared.
 
 /// Whether `content_type`, without its parameters, is `pattern`: `image/png`, or `image/*` for all that begin so.
-pub(super) fn matches_type(pattern: &str, content_type: &str) -> bool {
+pub(crate) fn matches_type(pattern: &str, content_type: &str) -> bool {
     let (pattern, content_type) = (canonical_type(pattern), canonical_type(content_type));
     match pattern.strip_suffix('*') {
         Some("*/" | "") => true,
@@ -11,7 +11,7 @@ pub(super) fn matches_type(pattern: &str, content_type: &str) -> bool {
 }
 
 /// The type in lower case, without parameters, under the one of its names that is registered.
-pub(super) fn canonical_type(content_type: &str) -> String {
+pub(crate) fn canonical_type(content_type: &str) -> String {
     let essence = content_type.split(';').next().unwrap_or_default().trim().to_ascii_lowercase();
     let registered = match essence.as_str() {
         "image/jpg" | "image/pjpeg" => "image/jpeg",
