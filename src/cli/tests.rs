@@ -306,7 +306,8 @@ fn there_is_a_page_for_the_program_and_for_each_subcommand() {
     assert!(written("man presign put").contains("storage class"));
     let unknown = run("man fly").unwrap_err();
     assert!(
-        unknown.contains("no subcommand `fly`; there is ") && unknown.contains("presign, credentials, policy"),
+        unknown.contains("no subcommand `fly`; there is ")
+            && unknown.contains("presign, credentials, policy"),
         "{unknown}"
     );
 }

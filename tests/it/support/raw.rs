@@ -59,6 +59,11 @@ impl Raw {
         socket.bind((client, 0).into()).expect("an address of this machine");
         Self::over(socket.connect(address).await.expect("the gateway accepts connections"))
     }
+
+    /// Resets the connection.
+    pub(crate) fn reset(self) {
+        self.stream.set_zero_linger().expect("an open connection");
+    }
 }
 
 impl<S: AsyncRead + AsyncWrite + Unpin> Raw<S> {
@@ -69,6 +74,11 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Raw<S> {
     pub(crate) async fn send(&mut self, bytes: impl AsRef<[u8]>) {
         let sent = timeout(PATIENCE, self.stream.write_all(bytes.as_ref())).await;
         sent.expect("the gateway reads").expect("the connection is open");
+    }
+
+    /// Says that nothing more will come.
+    pub(crate) async fn finish(&mut self) {
+        self.stream.shutdown().await.expect("the connection is open");
     }
 
     /// Sends as much as the gateway takes; `false` when it took no more.
