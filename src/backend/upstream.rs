@@ -113,17 +113,19 @@ impl Upstream {
         loop {
             let (turn, since) = sending.turn();
             let limit = match turn {
-                Turn::Sent => first_byte,
-                Turn::Provider => stall,
-                // Nobody says when the turn goes to the provider: looked at this often, no wait is noticed late.
-                Turn::Body | Turn::Cut => first_byte.min(stall),
+                Turn::Sent => Some(first_byte),
+                Turn::Provider => Some(stall),
+                Turn::Body | Turn::Cut => None,
             };
-            let due = if turn == Turn::Body { clock::instant() + limit } else { since + limit };
+            let now = clock::instant();
+            if let Some(limit) = limit.filter(|limit| since + *limit <= now) {
+                return Err(UpstreamError::Timeout(limit));
+            }
+            // The turn passes on without a word. Looked at this often, no wait is noticed late.
+            let look = now + first_byte.min(stall);
+            let due = limit.map_or(look, |limit| look.min(since + limit));
             if let Ok(reply) = timeout_at(due, reply.as_mut()).await {
                 return Ok(reply);
-            }
-            if sending.turn() == (turn, since) && turn != Turn::Body {
-                return Err(UpstreamError::Timeout(limit));
             }
         }
     }

@@ -14,6 +14,8 @@ use tokio_rustls::TlsAcceptor;
 
 use super::*;
 
+mod bodies;
+
 const SHORT: Timeouts = Timeouts {
     connect: Duration::from_secs(5),
     first_byte: Duration::from_millis(200),
@@ -137,6 +139,18 @@ async fn what_went_wrong_is_told_apart() {
 
 /// A TLS server for `localhost` that answers with the HTTP version it was asked in, and its certificate.
 async fn tls_peer() -> (u16, CertificateDer<'static>, JoinHandle<()>) {
+    tls_server(async |request: Request<Incoming>| {
+        Ok(Response::new(Full::new(Bytes::from(format!("{:?}", request.version())))))
+    })
+    .await
+}
+
+/// A TLS server for `localhost`, and its certificate.
+async fn tls_server<A, F>(answer: A) -> (u16, CertificateDer<'static>, JoinHandle<()>)
+where
+    A: Fn(Request<Incoming>) -> F + Clone + Send + 'static,
+    F: Future<Output = Result<Response<Full<Bytes>>, Infallible>> + Send + 'static,
+{
     let own = rcgen::generate_simple_self_signed(["localhost".to_owned()]).unwrap();
     let certificate = own.cert.der().clone();
     let key = PrivateKeyDer::Pkcs8(own.signing_key.serialize_der().into());
@@ -150,17 +164,14 @@ async fn tls_peer() -> (u16, CertificateDer<'static>, JoinHandle<()>) {
     let acceptor = TlsAcceptor::from(Arc::new(config));
     let listener = TcpListener::bind("localhost:0").await.unwrap();
     let port = listener.local_addr().unwrap().port();
-    let answer = service_fn(async |request: Request<Incoming>| {
-        Ok::<_, Infallible>(Response::new(Full::new(Bytes::from(format!("{:?}", request.version())))))
-    });
     let task = tokio::spawn(async move {
         let mut connections = JoinSet::new();
         while let Ok((stream, _)) = listener.accept().await {
-            let acceptor = acceptor.clone();
+            let (acceptor, answer) = (acceptor.clone(), answer.clone());
             connections.spawn(async move {
                 let Ok(stream) = acceptor.accept(stream).await else { return };
                 let _ = auto::Builder::new(TokioExecutor::new())
-                    .serve_connection(TokioIo::new(stream), answer)
+                    .serve_connection(TokioIo::new(stream), service_fn(answer))
                     .await;
             });
         }
