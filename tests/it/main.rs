@@ -32,3 +32,4 @@ mod support;
 mod upload_hostile;
 mod upload_sdk;
 mod upload_store;
+mod upstream_origin;

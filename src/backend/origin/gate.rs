@@ -116,7 +116,9 @@ struct Waiting<'a>(&'a Arc<Gate>);
 
 impl<'a> Waiting<'a> {
     fn join(gate: &'a Arc<Gate>) -> Option<Self> {
-        gate.condition().concurrency.wait().then_some(Self(gate))
+        let has_room = gate.condition().concurrency.wait();
+        // Made only where it was taken: to drop one gives it back, which takes the lock.
+        has_room.then(|| Self(gate))
     }
 
     async fn served(self) -> Result<Slot, UpstreamError> {
