@@ -1,23 +1,13 @@
 //! One connection, from the first byte to the last: TLS, then HTTP/1.1 or HTTP/2, then a polite end.
 
-use std::{
-    convert::Infallible,
-    io,
-    net::SocketAddr,
-    pin::{Pin, pin},
-    sync::Arc,
-    task::{Context, Poll},
-    time::Duration,
-};
+use std::{convert::Infallible, io, net::SocketAddr, pin::pin, sync::Arc, time::Duration};
 
 use http::{Request, Version};
 use hyper::{
-    body::{Body, Frame, Incoming, SizeHint},
-    rt::Executor,
+    body::{Body, Incoming},
     service::service_fn,
 };
 use hyper_util::{rt::TokioIo, server::conn::auto::Builder};
-use pin_project_lite::pin_project;
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
     net::TcpStream,
@@ -27,9 +17,10 @@ use tokio_rustls::TlsAcceptor;
 
 use super::{
     Certificates, DoorMetrics, Drain, Handler, Rules,
-    activity::{self, Activity, Late, Overdue},
+    activity::{Activity, Late, Overdue},
     refusal,
     slots::{ClientSlot, Slot},
+    streams::{Reply, Streams},
     watched::{Left, Transport, Watched},
 };
 use crate::config::checked::ServerLimits;
@@ -114,10 +105,11 @@ impl<H: Handler> Connection<H> {
         let service = service_fn(|request: Request<Incoming>| {
             let handler = Arc::clone(&self.handler);
             let peer = self.peer;
-            let guard = begin(&activity, &request);
+            let is_multiplexed = request.version() == Version::HTTP_2;
+            let guard = activity.begin(is_multiplexed, !request.body().is_end_stream());
             async move {
                 let response = handler.handle(request, peer).await;
-                Ok::<_, Infallible>(response.map(|body| Guarded { body, _guard: guard }))
+                Ok::<_, Infallible>(response.map(|body| Reply::new(body, is_multiplexed, guard)))
             }
         });
         {
@@ -167,7 +159,7 @@ impl<H: Handler> Connection<H> {
 /// HTTP as the limits allow it; over TLS the version is the one that ALPN chose, else the first bytes tell.
 fn builder(transport: &Transport, limits: &ServerLimits, drain: Drain) -> Builder<Streams> {
     let patience = limits.body_timeout + limits.write_timeout;
-    let mut builder = Builder::new(Streams { drain, patience });
+    let mut builder = Builder::new(Streams::new(drain, patience));
     builder
         .http1()
         // Activity keeps this time, and all others, with one timer.
@@ -188,10 +180,6 @@ fn builder(transport: &Transport, limits: &ServerLimits, drain: Drain) -> Builde
     }
 }
 
-fn begin(activity: &Arc<Activity>, request: &Request<Incoming>) -> activity::Request {
-    activity.begin(request.version() == Version::HTTP_2, !request.body().is_end_stream())
-}
-
 /// Says that nothing more will come, then reads what is on its way until the peer has understood.
 async fn linger(mut transport: Transport) {
     // On the heap: on the stack it would make every connection's task larger, and few of them linger.
@@ -209,55 +197,4 @@ async fn linger(mut transport: Transport) {
     };
     // However it ends, the connection is over.
     let _ = timeout(LINGER, until_closed).await;
-}
-
-/// Runs HTTP/2 streams as tasks of the drain. A stream whose client opens no window would wait for ever, and no write
-/// of the connection is stuck meanwhile: so a stream has a time of its own.
-#[derive(Debug, Clone)]
-struct Streams {
-    drain: Drain,
-    patience: Duration,
-}
-
-impl<F> Executor<F> for Streams
-where
-    F: Future<Output = ()> + Send + 'static,
-{
-    fn execute(&self, stream: F) {
-        let patience = self.patience;
-        self.drain.spawn(async move {
-            if timeout(patience, stream).await.is_err() {
-                tracing::debug!("an HTTP/2 stream was overdue");
-            }
-        });
-    }
-}
-
-pin_project! {
-    /// A reply's body; the request counts as in flight on its connection until this is dropped.
-    struct Guarded<B> {
-        #[pin]
-        body: B,
-        _guard: activity::Request,
-    }
-}
-
-impl<B: Body> Body for Guarded<B> {
-    type Data = B::Data;
-    type Error = B::Error;
-
-    fn poll_frame(
-        self: Pin<&mut Self>,
-        context: &mut Context<'_>,
-    ) -> Poll<Option<Result<Frame<B::Data>, B::Error>>> {
-        self.project().body.poll_frame(context)
-    }
-
-    fn is_end_stream(&self) -> bool {
-        self.body.is_end_stream()
-    }
-
-    fn size_hint(&self) -> SizeHint {
-        self.body.size_hint()
-    }
 }

@@ -5,6 +5,7 @@
 //!   connection     one task per connection: TLS, then HTTP/1.1 or HTTP/2 by hyper
 //!     Watched      the byte stream; tells Activity what moves
 //!     Activity     one timer per connection: header, idle and write timeouts
+//!     Streams      one task per HTTP/2 stream, which bounds its client's silence
 //!   Handler        what the door serves: the request pipeline, or the admin pages
 //! ```
 //!
@@ -16,6 +17,7 @@ mod connection;
 mod drain;
 mod refusal;
 mod slots;
+mod streams;
 mod tls;
 mod watched;
 

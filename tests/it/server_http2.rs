@@ -1,8 +1,14 @@
 //! HTTP/2 by hand: prior knowledge over plain TCP, the bound on streams, and a client that opens no window.
 
+use std::{net::SocketAddr, time::Duration};
+
+use tokio::time::sleep;
+
 use crate::support::{
     gateway::{KEY, KEY_CONFIG, TestGateway},
     raw::{Raw, neighbour_is_served},
+    recorder::{Answer, Recorder},
+    s3_client::{S3_KEYS, in_front_of},
 };
 
 const PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
@@ -10,6 +16,7 @@ const DATA: u8 = 0;
 const HEADERS: u8 = 1;
 const RST_STREAM: u8 = 3;
 const SETTINGS: u8 = 4;
+const WINDOW_UPDATE: u8 = 8;
 const END_STREAM: u8 = 1;
 const END_HEADERS: u8 = 4;
 const ACK: u8 = 1;
@@ -78,7 +85,11 @@ async fn next_of_a_stream(raw: &mut Raw) -> Frame {
 }
 
 async fn connect(gateway: &TestGateway, settings: &[u8]) -> Raw {
-    let mut raw = Raw::connect(gateway.api()).await;
+    connect_to(gateway.api(), settings).await
+}
+
+async fn connect_to(address: SocketAddr, settings: &[u8]) -> Raw {
+    let mut raw = Raw::connect(address).await;
     raw.send(PREFACE).await;
     raw.send(frame(SETTINGS, 0, 0, settings)).await;
     raw.send(frame(SETTINGS, ACK, 0, &[])).await;
@@ -119,4 +130,81 @@ async fn a_stream_whose_client_opens_no_window_is_given_up() {
     let end = next_of_a_stream(&mut raw).await;
     assert_eq!((end.kind, end.stream), (RST_STREAM, 1), "{end:?}");
     neighbour_is_served(gateway.api()).await;
+}
+
+/// Bytes of the object that is downloaded slowly, and of the window that the client opens at a time.
+const OBJECT_BYTES: usize = 6 * WINDOW_BYTES;
+const WINDOW_BYTES: usize = 16 * 1024;
+
+/// A provider with one object, and a public door to it that is patient for two seconds.
+async fn with_object() -> (Recorder, TestGateway) {
+    let object = [
+        format!("HTTP/1.1 200 OK\r\ncontent-length: {OBJECT_BYTES}\r\n\r\n").into_bytes(),
+        vec![b'a'; OBJECT_BYTES],
+    ];
+    let recorder = Recorder::answering(move |_| Some(Answer::new(object.concat()))).await;
+    let limits = "[server.limits]\nbody_timeout_seconds = 1\nwrite_timeout_seconds = 1\n";
+    let config = in_front_of(&recorder.endpoint(), &[limits, S3_KEYS].concat());
+    let gateway = TestGateway::start(&[&config, "public = true\n"].concat()).await;
+    (recorder, gateway)
+}
+
+/// Asks for the object with a window of [`WINDOW_BYTES`], and takes the head of the reply.
+async fn begin_download(gateway: &TestGateway) -> Raw {
+    let mut settings = INITIAL_WINDOW_SIZE.to_be_bytes().to_vec();
+    settings.extend(u32::try_from(WINDOW_BYTES).unwrap().to_be_bytes());
+    let mut raw = connect_to(gateway.s3(), &settings).await;
+    // `GET`, `http`.
+    let mut block = vec![0x82, 0x86];
+    block.extend(field(":authority", "wharf.test"));
+    block.extend(field(":path", "/photos/a"));
+    raw.send(frame(HEADERS, END_HEADERS | END_STREAM, 1, &block)).await;
+    let head = next_of_a_stream(&mut raw).await;
+    assert_eq!((head.kind, head.payload.first()), (HEADERS, Some(&0x88)), "{head:?}");
+    raw
+}
+
+/// Takes a window's worth of data; returns whether the stream was cut instead.
+async fn take_window(raw: &mut Raw) -> bool {
+    let mut taken = 0;
+    while taken < WINDOW_BYTES {
+        let frame = next_of_a_stream(raw).await;
+        match frame.kind {
+            DATA => taken += frame.payload.len(),
+            RST_STREAM => return true,
+            _ => panic!("{frame:?}"),
+        }
+    }
+    false
+}
+
+async fn open_window(raw: &mut Raw) {
+    let bytes = u32::try_from(WINDOW_BYTES).unwrap().to_be_bytes();
+    raw.send([frame(WINDOW_UPDATE, 0, 0, &bytes), frame(WINDOW_UPDATE, 0, 1, &bytes)].concat()).await;
+}
+
+/// In all it takes longer than a client may be silent.
+#[tokio::test]
+async fn a_slow_download_that_goes_on_is_not_cut() {
+    let (_recorder, gateway) = with_object().await;
+    let mut raw = begin_download(&gateway).await;
+    for taken in 1..=OBJECT_BYTES / WINDOW_BYTES {
+        assert!(!take_window(&mut raw).await, "cut in window {taken}");
+        sleep(Duration::from_millis(500)).await;
+        open_window(&mut raw).await;
+    }
+}
+
+#[tokio::test]
+async fn a_download_whose_client_stops_in_the_middle_is_cut() {
+    let (recorder, gateway) = with_object().await;
+    let mut raw = begin_download(&gateway).await;
+    for _ in 0..2 {
+        assert!(!take_window(&mut raw).await);
+        open_window(&mut raw).await;
+    }
+    assert!(!take_window(&mut raw).await);
+    assert!(take_window(&mut raw).await, "the client takes no more");
+    // The provider need not wait either.
+    recorder.until(|record| record.iter().all(|request| request.is_closed)).await;
 }
