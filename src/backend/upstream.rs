@@ -71,7 +71,8 @@ impl Upstream {
     }
 
     /// Sends `request`, whose URI is absolute, and waits for the head of the reply. A redirect is a reply like others,
-    /// and a reply may come before the whole body was sent.
+    /// and a refusal may come before the whole body was sent. A success may not: nobody has verified the body yet, and
+    /// no provider can have stored it.
     ///
     /// A connection from the pool that turns out to be closed is replaced, as long as nothing was written to it.
     pub async fn send(
@@ -94,6 +95,10 @@ impl Upstream {
             Some(sending) => self.while_sending(sending, reply).await?,
         };
         match reply {
+            Ok(reply) if reply.status().is_success() && !is_sent(sending.as_deref()) => {
+                sending.iter().for_each(|sending| sending.cut());
+                Err(UpstreamError::Http("a success before the end of the request".to_owned()))
+            }
             Ok(reply) => Ok(reply.map(|body| ReplyStream::new(body, self.timeouts.stall, sending))),
             Err(error) => Err(match sending.and_then(|sending| sending.failure()) {
                 Some(failure) => UpstreamError::Body(failure),
@@ -168,6 +173,11 @@ impl Upstream {
             .await
             .unwrap_or(Err(UpstreamError::Timeout(self.timeouts.connect)))
     }
+}
+
+/// Whether a body that streams was sent to its end; other bodies were at hand.
+fn is_sent(sending: Option<&Sending>) -> bool {
+    sending.is_none_or(|sending| sending.turn().0 == Turn::Sent)
 }
 
 fn pool(connector: Connector) -> Pool {

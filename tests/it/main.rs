@@ -17,6 +17,8 @@ mod rate_limit;
 mod s3_attacks;
 mod s3_chunks;
 mod s3_digests;
+mod s3_keys;
+mod s3_replies;
 mod s3_truncated;
 mod server_admin;
 mod server_drain;

@@ -49,10 +49,6 @@ impl Recorded {
         })
     }
 
-    fn has_head(&self) -> bool {
-        !self.head.is_empty()
-    }
-
     fn judge(&mut self) {
         let length = self.header("content-length").map(|length| length.parse::<usize>().expect("a length"));
         self.is_complete = match length {
@@ -104,7 +100,7 @@ impl Answer {
     }
 }
 
-/// Asked when a request's head has come, and again when all of it has; `None` says nothing yet.
+/// Asked when a request's head has come, and again with every piece of its body; `None` says nothing yet.
 type Script = Arc<dyn Fn(&Recorded) -> Option<Answer> + Send + Sync>;
 
 /// The recorder. Dropping it closes its connections.
@@ -180,12 +176,15 @@ struct Connection {
 
 impl Connection {
     async fn serve(mut self, script: Script) {
-        while self.fill().await {
+        let mut last = None;
+        while !self.buffer.is_empty() || self.fill().await {
             let at = self.begin();
+            last = Some(at);
             if !self.request(at, &script).await {
-                return;
+                break;
             }
         }
+        self.record.send_modify(|record| last.into_iter().for_each(|at| record[at].is_closed = true));
     }
 
     /// Opens the record of a request.
@@ -200,49 +199,46 @@ impl Connection {
 
     /// Takes one request and answers it. Returns whether another may follow.
     async fn request(&mut self, at: usize, script: &Script) -> bool {
-        let mut is_answered = false;
+        let mut script = Some(script);
         loop {
-            let request = self.write_down(at);
-            if let Some(answer) = request.filter(|_| !is_answered).and_then(|request| script(&request)) {
-                is_answered = true;
+            if let Some(answer) = self.write_down(at, script) {
+                script = None;
                 // A peer that has gone has said enough.
                 let _ = self.stream.write_all(&answer.bytes).await;
                 match answer.then {
                     Then::Read => {}
                     Then::Close => return false,
-                    Then::Reset => return self.stream.set_zero_linger().is_err(),
+                    Then::Reset => {
+                        self.stream.set_zero_linger().expect("an open connection");
+                        return false;
+                    }
                 }
             }
-            if is_answered && self.record.borrow()[at].is_complete {
+            if script.is_none() && self.record.borrow()[at].is_complete {
                 return true;
             }
             if !self.fill().await {
-                self.record.send_modify(|record| record[at].is_closed = true);
                 return false;
             }
         }
     }
 
-    /// Moves what was read to the record, and returns the request when it may be answered.
-    fn write_down(&mut self, at: usize) -> Option<Recorded> {
-        let mut may_answer = None;
+    /// Moves what was read to the record, and asks `script` what to say.
+    fn write_down(&mut self, at: usize, script: Option<&Script>) -> Option<Answer> {
+        let mut answer = None;
         let buffer = &mut self.buffer;
         self.record.send_modify(|record| {
             let request = &mut record[at];
-            let had_head = request.has_head();
-            if !had_head && let Some(end) = buffer.windows(4).position(|window| window == b"\r\n\r\n") {
+            if request.head.is_empty() {
+                let Some(end) = buffer.windows(4).position(|window| window == b"\r\n\r\n") else { return };
                 request.head = String::from_utf8_lossy(&buffer[..end]).into_owned();
                 buffer.drain(..end + 4);
             }
-            if request.has_head() {
-                request.body.append(buffer);
-                request.judge();
-                if !had_head || request.is_complete {
-                    may_answer = Some(request.clone());
-                }
-            }
+            request.body.append(buffer);
+            request.judge();
+            answer = script.and_then(|script| script(request));
         });
-        may_answer
+        answer
     }
 
     /// Reads more. `false` at the end.

@@ -59,7 +59,7 @@ bucket = \"stored-photos\"
     )
 }
 
-/// The `Host` of every request.
+/// The `Host` of a request that does not say otherwise.
 pub(crate) const HOST: &str = "s3.wharf.test";
 
 /// How a payload goes along with its request.
@@ -120,6 +120,7 @@ pub(crate) struct Ask<'a> {
     trailer_of: &'a [u8],
     decoded_length: Option<u64>,
     secret: &'a str,
+    host: &'a str,
     now: Timestamp,
 }
 
@@ -139,6 +140,7 @@ impl<'a> Ask<'a> {
             trailer_of: b"",
             decoded_length: None,
             secret: S3_SECRET,
+            host: HOST,
             now: Clock::System.now(),
         }
     }
@@ -186,6 +188,11 @@ impl<'a> Ask<'a> {
         Self { secret, ..self }
     }
 
+    /// Whom it is sent to.
+    pub(crate) fn host(self, host: &'a str) -> Self {
+        Self { host, ..self }
+    }
+
     /// When it is signed.
     pub(crate) fn at(self, now: Timestamp) -> Self {
         Self { now, ..self }
@@ -211,7 +218,7 @@ impl<'a> Ask<'a> {
     /// Signs it in its headers.
     pub(crate) fn sign(mut self) -> Wire {
         let payload = self.mode.payload(self.body);
-        self.headers.insert("host", HeaderValue::from_static(HOST));
+        self.headers.insert("host", HeaderValue::from_str(self.host).unwrap());
         if self.mode.is_streaming() {
             let decoded_length = self.decoded_length.unwrap_or(self.body.len() as u64);
             self.headers.insert("x-amz-decoded-content-length", decoded_length.into());
@@ -238,7 +245,7 @@ impl<'a> Ask<'a> {
     fn signature(&self, key: &SigningKey) -> Signature {
         let received = Received {
             method: &self.method,
-            authority: HOST,
+            authority: self.host,
             path: &self.path,
             query: &self.query,
             headers: &self.headers,
@@ -256,7 +263,7 @@ impl<'a> Ask<'a> {
         let input = PresignInput {
             method: &self.method,
             scheme: Scheme::Http,
-            authority: HOST,
+            authority: self.host,
             path: &self.path,
             query: &query,
             headers: &[],
@@ -264,16 +271,10 @@ impl<'a> Ask<'a> {
             now: self.now,
         };
         let url = presign(&input, &self.credentials(), &self.key()).expect("a URL that can be signed");
-        let target = url.expose().strip_prefix("http://").unwrap().strip_prefix(HOST).unwrap();
+        let target = url.expose().strip_prefix("http://").unwrap().strip_prefix(self.host).unwrap();
         let mut headers = self.headers.clone();
-        headers.insert("host", HeaderValue::from_static(HOST));
+        headers.insert("host", HeaderValue::from_str(self.host).unwrap());
         Wire::new(&self.method, target, &headers, vec![self.body.to_vec()])
-    }
-
-    /// Signs nothing.
-    pub(crate) fn anonymous(mut self) -> Wire {
-        self.headers.insert("host", HeaderValue::from_static(HOST));
-        Wire::new(&self.method, &self.target(), &self.headers, vec![self.body.to_vec()])
     }
 
     /// The body as it is sent: whole, or the chunks, the terminal chunk, and what ends the body.
@@ -385,6 +386,15 @@ impl Wire {
         raw.send(self.head()).await;
         raw.try_send(self.body()).await;
         raw.reply().await
+    }
+
+    /// The status of the answer; what else it says is not looked at.
+    pub(crate) async fn status(&self, gateway: &TestGateway) -> u16 {
+        let mut raw = Raw::connect(gateway.s3()).await;
+        raw.send(self.head()).await;
+        raw.try_send(self.body()).await;
+        let start = raw.bytes("HTTP/1.1 200".len()).await;
+        String::from_utf8_lossy(&start[9..]).parse().expect("a status")
     }
 }
 
