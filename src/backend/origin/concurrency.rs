@@ -2,7 +2,7 @@
 //!
 //! Additive increase, multiplicative decrease: each refusal for being too fast halves the limit, and as many good replies
 //! as the limit is high raise it by one. What finds no place waits, in order, for a bounded time and in a bounded number.
-//! No clock and no task here: the time is an argument, and the waiting is [`super::slots`]'s.
+//! No clock and no task here: the time is an argument, and the waiting is [`super::gate`]'s.
 
 use std::time::Duration;
 

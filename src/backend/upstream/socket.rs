@@ -108,3 +108,35 @@ impl Connection for Socket {
         self.stream.connected()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use tokio::{
+        io::{AsyncReadExt, AsyncWriteExt, Interest},
+        net::TcpListener,
+    };
+
+    use super::*;
+
+    #[tokio::test]
+    async fn the_answer_can_be_read_after_a_write_that_failed() {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let mut stream = TcpStream::connect(listener.local_addr().unwrap()).await.unwrap();
+        stream.write_all(b"a body that nobody reads").await.unwrap();
+        let (mut peer, _) = listener.accept().await.unwrap();
+        peer.readable().await.unwrap();
+        peer.write_all(b"no").await.unwrap();
+        // Closed with unread bytes, and so reset.
+        drop(peer);
+        stream.ready(Interest::ERROR).await.unwrap();
+
+        let mut socket = TokioIo::new(Socket::new(TokioIo::new(stream), Duration::from_secs(30)));
+        for _ in 0..3 {
+            socket.write_all(b"more of it").await.unwrap();
+        }
+        let mut answer = [0; 2];
+        socket.read_exact(&mut answer).await.unwrap();
+        assert_eq!(&answer, b"no");
+        assert!(matches!(socket.read(&mut answer).await, Ok(0) | Err(_)), "and then the end");
+    }
+}
