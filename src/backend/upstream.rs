@@ -1,4 +1,4 @@
-//! The client for providers: pooled connections, every wait and every reply bounded, no redirect followed.
+//! The client for providers, and for the app behind Wharf: pooled connections, every wait and every reply bounded, no redirect followed.
 //!
 //! ```text
 //! send(request, reach) ── reach ── literal address? resolved addresses? ── guard ── TCP (no Nagle) ── TLS ── HTTP/1.1 or 2
@@ -21,6 +21,7 @@ use std::{pin::pin, sync::Arc, time::Duration};
 use bytes::{Bytes, BytesMut};
 use http::{Request, Response};
 use http_body_util::BodyExt;
+use hyper::body::Body;
 use hyper_util::{
     client::legacy::{Client, ResponseFuture},
     rt::{TokioExecutor, TokioTimer},
@@ -41,8 +42,6 @@ pub use reply::ReplyStream;
 
 /// Idle connections that are kept per host.
 const IDLE_PER_HOST_MAX: usize = 32;
-/// How long an idle connection is kept; stores close theirs after some 20 seconds or more.
-const IDLE_TIMEOUT: Duration = Duration::from_secs(15);
 
 /// Bytes that a connection reads or writes at once, and so about half of what it holds. Less costs system calls; more
 /// buys none.
@@ -52,6 +51,26 @@ const PING_INTERVAL: Duration = Duration::from_secs(15);
 
 type Pool = Client<Connector, Tracked>;
 
+/// What kind of server the peer is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Peer {
+    /// A store: HTTP/2 where it has that, and no body without a length, since S3 stores nothing of unknown length.
+    Store,
+    /// A web app: HTTP/1.1 alone, which can be upgraded and may have a `Host` that is not the endpoint's.
+    App,
+}
+
+impl Peer {
+    /// How long an idle connection is kept. A request that is sent while its peer hangs up is lost, so this is shorter than
+    /// what peers do: stores wait some 20 seconds or more, Node.js, uvicorn and others 5.
+    const fn idle_timeout(self) -> Duration {
+        match self {
+            Self::Store => Duration::from_secs(15),
+            Self::App => Duration::from_secs(4),
+        }
+    }
+}
+
 /// The client. Cheap to clone.
 #[derive(Debug, Clone)]
 pub struct Upstream {
@@ -59,20 +78,34 @@ pub struct Upstream {
     public: Pool,
     tls: Arc<ClientConfig>,
     timeouts: Timeouts,
+    peer: Peer,
 }
 
 impl Upstream {
-    /// A client that trusts the public certificate authorities, and `more_roots` besides.
+    /// A client for stores that trusts the public certificate authorities, and `more_roots` besides.
     pub fn new(timeouts: Timeouts, more_roots: &[CertificateDer<'static>]) -> Result<Self, UpstreamError> {
+        Self::for_peer(Peer::Store, timeouts, more_roots)
+    }
+
+    /// A client for a web app.
+    pub fn for_app(timeouts: Timeouts) -> Result<Self, UpstreamError> {
+        Self::for_peer(Peer::App, timeouts, &[])
+    }
+
+    fn for_peer(
+        peer: Peer,
+        timeouts: Timeouts,
+        more_roots: &[CertificateDer<'static>],
+    ) -> Result<Self, UpstreamError> {
         let tls = tls_config(more_roots)?;
         let [anywhere, public] = [Reach::Anywhere, Reach::Public]
-            .map(|reach| pool(Connector::new(&tls, Resolver::from(reach), timeouts)));
-        Ok(Self { anywhere, public, tls: Arc::new(tls), timeouts })
+            .map(|reach| pool(Connector::new(&tls, peer, Resolver::from(reach), timeouts), peer));
+        Ok(Self { anywhere, public, tls: Arc::new(tls), timeouts, peer })
     }
 
     /// Sends `request`, whose URI is absolute, and waits for the head of the reply. A redirect is a reply like others,
-    /// and a refusal may come before the whole body was sent. A success may not: nobody has verified the body yet, and
-    /// no provider can have stored it.
+    /// and a refusal may come before the whole body was sent. A store's success may not: nobody has verified the body yet,
+    /// and no provider can have stored it.
     ///
     /// A connection from the pool that turns out to be closed is replaced, as long as nothing was written to it.
     pub async fn send(
@@ -85,7 +118,10 @@ impl Upstream {
             Reach::Public => &self.public,
         };
         let (head, body) = request.into_parts();
-        let body = Tracked::new(body).ok_or_else(|| UpstreamError::Request("no length".to_owned()))?;
+        if self.peer == Peer::Store && body.size_hint().exact().is_none() {
+            return Err(UpstreamError::Request("no length".to_owned()));
+        }
+        let body = Tracked::new(body);
         let sending = body.sending();
         let reply = pool.request(Request::from_parts(head, body));
         let reply = match &sending {
@@ -95,7 +131,7 @@ impl Upstream {
             Some(sending) => self.while_sending(sending, reply).await?,
         };
         match reply {
-            Ok(reply) if reply.status().is_success() && !is_sent(sending.as_deref()) => {
+            Ok(reply) if self.is_premature(&reply, sending.as_deref()) => {
                 sending.iter().for_each(|sending| sending.cut());
                 Err(UpstreamError::Http("a success before the end of the request".to_owned()))
             }
@@ -105,6 +141,13 @@ impl Upstream {
                 None => UpstreamError::of_client(&error),
             }),
         }
+    }
+
+    /// Whether a store tells of a success before it was sent all of a body that streams. An app may answer what it never
+    /// reads.
+    fn is_premature<B>(&self, reply: &Response<B>, sending: Option<&Sending>) -> bool {
+        let is_sent = sending.is_none_or(|sending| sending.turn().0 == Turn::Sent);
+        self.peer == Peer::Store && reply.status().is_success() && !is_sent
     }
 
     /// Waits for `reply` while the body streams. Dropped, it breaks the request off.
@@ -175,15 +218,10 @@ impl Upstream {
     }
 }
 
-/// Whether a body that streams was sent to its end; other bodies were at hand.
-fn is_sent(sending: Option<&Sending>) -> bool {
-    sending.is_none_or(|sending| sending.turn().0 == Turn::Sent)
-}
-
-fn pool(connector: Connector) -> Pool {
+fn pool(connector: Connector, peer: Peer) -> Pool {
     Client::builder(TokioExecutor::new())
         .pool_timer(TokioTimer::new())
-        .pool_idle_timeout(IDLE_TIMEOUT)
+        .pool_idle_timeout(peer.idle_timeout())
         .pool_max_idle_per_host(IDLE_PER_HOST_MAX)
         .http1_max_buf_size(BUFFER_BYTES)
         .timer(TokioTimer::new())

@@ -11,7 +11,7 @@ use std::{
 use bytes::Bytes;
 use hyper::body::{Body, Frame, SizeHint};
 
-/// What is sent. A stream must know its length beforehand: S3 stores nothing of unknown length.
+/// What is sent. To a store, a stream must know its length beforehand: S3 stores nothing of unknown length.
 #[derive(Default)]
 pub enum SendBody {
     /// Nothing.
@@ -28,7 +28,7 @@ pub enum SendBody {
 pub type BodyStream = Pin<Box<dyn Body<Data = Bytes, Error = SendError> + Send>>;
 
 impl SendBody {
-    /// A body that is made while it is sent. Its size hint is exact.
+    /// A body that is made while it is sent. Its size hint is exact, where the peer is a store.
     pub fn stream(body: impl Body<Data = Bytes, Error = SendError> + Send + 'static) -> Self {
         Self::Stream(Box::pin(body))
     }

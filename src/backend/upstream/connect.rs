@@ -22,7 +22,7 @@ use tokio::{
 use tokio_rustls::TlsConnector;
 use tower_service::Service;
 
-use super::{UpstreamError, socket::Socket};
+use super::{Peer, UpstreamError, socket::Socket};
 use crate::{backend::is_forbidden, config::checked::Timeouts};
 
 /// How far a request may reach.
@@ -62,13 +62,14 @@ pub(super) struct Connector {
 }
 
 impl Connector {
-    pub(super) fn new(tls: &ClientConfig, resolver: Resolver, timeouts: Timeouts) -> Self {
-        let https = HttpsConnectorBuilder::new()
-            .with_tls_config(tls.clone())
-            .https_or_http()
-            .enable_all_versions()
-            .wrap_connector(Tcp::new(resolver, timeouts));
-        Self { https, timeout: timeouts.connect }
+    pub(super) fn new(tls: &ClientConfig, peer: Peer, resolver: Resolver, timeouts: Timeouts) -> Self {
+        let (tcp, connect) = (Tcp::new(resolver, timeouts), timeouts.connect);
+        let builder = HttpsConnectorBuilder::new().with_tls_config(tls.clone()).https_or_http();
+        let https = match peer {
+            Peer::Store => builder.enable_all_versions().wrap_connector(tcp),
+            Peer::App => builder.enable_http1().wrap_connector(tcp),
+        };
+        Self { https, timeout: connect }
     }
 }
 

@@ -133,20 +133,19 @@ pub(super) struct Tracked {
 #[derive(Debug)]
 struct Watch {
     sending: Arc<Sending>,
-    /// Bytes that are still owed.
-    left: u64,
+    /// Bytes that are still owed, where the body said how many it has.
+    left: Option<u64>,
 }
 
 impl Tracked {
-    /// `None` where a body streams without saying how long it is.
-    pub(super) fn new(body: SendBody) -> Option<Self> {
+    pub(super) fn new(body: SendBody) -> Self {
         let watch = match &body {
             SendBody::Empty | SendBody::Whole(_) => None,
             SendBody::Stream(stream) => {
-                Some(Watch { sending: Arc::new(Sending::new()), left: stream.size_hint().exact()? })
+                Some(Watch { sending: Arc::new(Sending::new()), left: stream.size_hint().exact() })
             }
         };
-        Some(Self { body, watch })
+        Self { body, watch }
     }
 
     pub(super) fn sending(&self) -> Option<Arc<Sending>> {
@@ -172,19 +171,24 @@ impl Watch {
     /// A connection that was told a length passes on a longer body cut, and over HTTP/2 a shorter one as complete.
     fn check(&mut self, piece: Piece) -> Piece {
         let outcome = match piece {
-            None if self.left == 0 => return None,
+            // Where no length was known, only now it is clear that everything was sent.
+            None if self.left.is_none_or(|left| left == 0) => {
+                return self.sending.pass_to(Turn::Sent).err().map(Err);
+            }
             None => Err(SendError::new(Broken::Short)),
             Some(Err(error)) => Err(error),
             Some(Ok(frame)) => self.count(frame),
         };
-        let turn = if self.left == 0 { Turn::Sent } else { Turn::Provider };
+        let turn = if self.left == Some(0) { Turn::Sent } else { Turn::Provider };
         let outcome = outcome.and_then(|frame| self.sending.pass_to(turn).map(|()| frame));
         Some(outcome.inspect_err(|error| self.sending.fail(error)))
     }
 
     fn count(&mut self, frame: Frame<Bytes>) -> Result<Frame<Bytes>, SendError> {
-        let bytes = frame.data_ref().map_or(0, Bytes::len) as u64;
-        self.left = self.left.checked_sub(bytes).ok_or_else(|| SendError::new(Broken::Long))?;
+        if let Some(left) = &mut self.left {
+            let bytes = frame.data_ref().map_or(0, Bytes::len) as u64;
+            *left = left.checked_sub(bytes).ok_or_else(|| SendError::new(Broken::Long))?;
+        }
         Ok(frame)
     }
 }
@@ -203,10 +207,11 @@ impl Body for Tracked {
 
     /// A stream that was not read to its end is not trusted to know that it has ended.
     fn is_end_stream(&self) -> bool {
-        self.watch.as_ref().map_or_else(|| self.body.is_end_stream(), |watch| watch.left == 0)
+        self.watch.as_ref().map_or_else(|| self.body.is_end_stream(), |watch| watch.left == Some(0))
     }
 
     fn size_hint(&self) -> SizeHint {
-        self.watch.as_ref().map_or_else(|| self.body.size_hint(), |watch| SizeHint::with_exact(watch.left))
+        let left = self.watch.as_ref().and_then(|watch| watch.left);
+        left.map_or_else(|| self.body.size_hint(), SizeHint::with_exact)
     }
 }
