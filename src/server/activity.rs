@@ -13,7 +13,7 @@
 
 use std::{
     pin::Pin,
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError},
     task::{Context, Poll, ready},
     time::Duration,
 };
@@ -21,6 +21,7 @@ use std::{
 use pin_project_lite::pin_project;
 use tokio::time::{Instant, Sleep, sleep_until};
 
+use super::Tunnel;
 use crate::{clock, config::checked::ServerLimits};
 
 /// Shared by a connection's byte stream, its requests and its timer.
@@ -30,6 +31,8 @@ pub(super) struct Activity {
     idle_timeout: Duration,
     write_timeout: Duration,
     state: Mutex<State>,
+    /// To whom the connection belongs once the reply that says so is out.
+    tunnel: OnceLock<Tunnel>,
 }
 
 #[derive(Debug)]
@@ -80,6 +83,7 @@ impl Activity {
                 multiplexed: false,
                 replying: false,
             }),
+            tunnel: OnceLock::new(),
         }
     }
 
@@ -136,6 +140,11 @@ impl Activity {
         Request(Arc::clone(self))
     }
 
+    /// Where the connection was handed over to, if it was.
+    pub(super) fn tunnel(&self) -> Option<&Tunnel> {
+        self.tunnel.get()
+    }
+
     /// Whether the peer may still be sending something that nobody will read.
     pub(super) fn has_unread(&self) -> bool {
         self.state().unread
@@ -166,6 +175,13 @@ impl Activity {
 /// A request that is being answered.
 #[derive(Debug)]
 pub(super) struct Request(Arc<Activity>);
+
+impl Request {
+    /// Hands the connection over, behind the reply to this request. Only one reply on a connection can do that.
+    pub(super) fn hand_over(&self, tunnel: Tunnel) {
+        let _ = self.0.tunnel.set(tunnel);
+    }
+}
 
 impl Drop for Request {
     fn drop(&mut self) {

@@ -1,4 +1,5 @@
-//! One connection, from the first byte to the last: TLS, then HTTP/1.1 or HTTP/2, then a polite end.
+//! One connection, from the first byte to the last: TLS, then HTTP/1.1 or HTTP/2, then perhaps a tunnel, then a polite
+//! end.
 
 use std::{convert::Infallible, io, net::SocketAddr, pin::pin, sync::Arc, time::Duration};
 
@@ -34,7 +35,7 @@ const HEADERS_INLINE_MAX: usize = 100;
 
 /// A peer that was answered before its body had been read is given this long to take the answer: closing at once would
 /// reset the connection and could destroy the answer on its way.
-const LINGER: Duration = Duration::from_secs(1);
+pub(super) const LINGER: Duration = Duration::from_secs(1);
 
 /// What a peer can make us read and throw away meanwhile.
 const LINGER_BYTES_MAX: usize = 1024 * 1024;
@@ -108,12 +109,15 @@ impl<H: Handler> Connection<H> {
             let is_multiplexed = request.version() == Version::HTTP_2;
             let guard = activity.begin(is_multiplexed, !request.body().is_end_stream());
             async move {
-                let response = handler.handle(request, peer).await;
+                let mut response = handler.handle(request, peer).await;
+                if let Some(tunnel) = response.extensions_mut().remove() {
+                    guard.hand_over(tunnel);
+                }
                 Ok::<_, Infallible>(response.map(|body| Reply::new(body, is_multiplexed, guard)))
             }
         });
         {
-            let mut connection = pin!(builder.serve_connection(TokioIo::new(stream), service));
+            let mut connection = pin!(builder.serve_connection_with_upgrades(TokioIo::new(stream), service));
             let mut overdue = pin!(Overdue::new(Arc::clone(&activity)));
             let mut drain = pin!(self.drain.begun());
             let mut is_draining = false;
@@ -132,6 +136,9 @@ impl<H: Handler> Connection<H> {
                 }
             }
         }
+        if let Some(tunnel) = activity.tunnel() {
+            return self.note_tunnel(tunnel.clone().run(&returned).await);
+        }
         let Some(Left { mut transport, refused }) = returned.take() else { return };
         if let Some(status) = refused {
             let reply = self.handler.refuse_head(status, self.peer);
@@ -147,6 +154,15 @@ impl<H: Handler> Connection<H> {
     fn note_end(&self, ended: Result<(), Box<dyn std::error::Error + Send + Sync>>) {
         if let Err(error) = ended {
             tracing::debug!(%error, peer = %self.peer, "a connection broke");
+        }
+    }
+
+    fn note_tunnel(&self, ended: io::Result<()>) {
+        if let Err(error) = ended {
+            if error.kind() == io::ErrorKind::TimedOut {
+                self.held.metrics.timed_out.inc();
+            }
+            tracing::debug!(%error, peer = %self.peer, "an upgraded connection broke");
         }
     }
 

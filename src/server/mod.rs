@@ -6,6 +6,7 @@
 //!     Watched      the byte stream; tells Activity what moves
 //!     Activity     one timer per connection: header, idle and write timeouts
 //!     Streams      one task per HTTP/2 stream, which bounds its client's silence
+//!     Tunnel       what becomes of a connection that was upgraded
 //!   Handler        what the door serves: the request pipeline, or the admin pages
 //! ```
 //!
@@ -19,6 +20,7 @@ mod refusal;
 mod slots;
 mod streams;
 mod tls;
+mod tunnel;
 mod watched;
 
 use std::{error::Error, net::SocketAddr, sync::Arc};
@@ -32,6 +34,7 @@ use tokio::sync::watch;
 pub use accept::{Door, DoorError, DoorMetrics};
 pub use drain::Drain;
 pub use tls::{Certificates, TlsError};
+pub use tunnel::Tunnel;
 
 use crate::config::checked::{Server, ServerLimits};
 
@@ -40,7 +43,7 @@ pub trait Handler: Send + Sync + 'static {
     /// The body of its replies. One that fails in the middle cuts its connection: a reply never ends short.
     type Body: Body<Data = Bytes, Error: Into<Box<dyn Error + Send + Sync>>> + Send + 'static;
 
-    /// Answers one request; a failure is an answer too.
+    /// Answers one request; a failure is an answer too. A reply of status 101 has a [`Tunnel`] among its extensions.
     fn handle(
         &self,
         request: Request<Incoming>,
