@@ -4,6 +4,7 @@
 //! Config ─→ Snapshot (authenticator, rate limits, CORS, API) ─→ Pipeline ─→ api door
 //!       ├─→ Live rules, certificates ─────────────────────────────────────↗
 //!       ├─→ Origins (a client for each provider) ─→ S3 endpoint ─→ Pipeline ─→ s3 door
+//!       ├─→ AppProxy (a client for the app behind Wharf) ─→ Pipeline ─→ api door
 //!       └─→ Metrics ─→ Admin ─→ admin door
 //! ```
 //!
@@ -15,6 +16,7 @@ use thiserror::Error;
 
 use crate::{
     admin::{Admin, Metrics},
+    app_proxy::{AppProxy, AppProxyError},
     backend::{Origins, Shared, SigningKeys},
     clock::Clock,
     config::{
@@ -51,6 +53,9 @@ pub enum StartError {
     /// The sealing key that Wharf keeps itself.
     #[error(transparent)]
     SealingKey(#[from] SealingKeyError),
+    /// The way to the app behind Wharf.
+    #[error(transparent)]
+    App(#[from] AppProxyError),
     /// A setting that only its user can judge.
     #[error("{0}")]
     Setting(String),
@@ -208,10 +213,23 @@ fn snapshot(config: Config, shared: &Shared, previous: Option<&Snapshot>) -> Res
         sealer: Arc::clone(&sealer),
         clock: *clock,
     });
+    let app = config.upstream.as_ref().map(AppProxy::new).transpose()?;
     let cors = CorsPolicy::of_api(&config.upload.cors);
     let s3_cors = CorsPolicy::of_s3(&config.s3.cors);
     let signing_keys = Arc::clone(signing_keys);
-    Ok(Snapshot { config, authenticator, rate_limits, cors, s3_cors, signing_keys, sealer, origins, api, s3 })
+    Ok(Snapshot {
+        config,
+        authenticator,
+        rate_limits,
+        cors,
+        s3_cors,
+        signing_keys,
+        sealer,
+        origins,
+        api,
+        s3,
+        app,
+    })
 }
 
 impl DoorCertificates {

@@ -1,8 +1,10 @@
 //! The gateway. A request walks one way: `server` (accept, TLS, limits) → `pipeline` (the steps in order, each a file in
-//! `request`: id, framing, admission, rate limits, authenticate) → `upload_api` (target, authorize, sign) → response.
+//! `request`: id, framing, admission, rate limits, authenticate) → `upload_api` (target, authorize, sign) → response; or,
+//! where an app stands behind Wharf and the path is not Wharf's, → `app_proxy` → response.
 //! `gateway` is the composition root.
 
 pub mod admin;
+pub mod app_proxy;
 pub mod backend;
 pub mod cli;
 pub mod clock;

@@ -32,6 +32,8 @@ pub struct Config {
     pub upload: Upload,
     /// The S3 endpoint's own settings.
     pub s3: S3,
+    /// The app behind Wharf, if there is one.
+    pub upstream: Option<UpstreamConfig>,
     /// Accounts, by the name that the config gives them.
     pub providers: BTreeMap<String, ProviderConfig>,
     /// Buckets, by the name that apps ask for.
@@ -201,6 +203,17 @@ pub struct S3 {
     pub cors: Cors,
 }
 
+/// `[upstream]`: the app that is served what Wharf does not own.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct UpstreamConfig {
+    /// Where it listens.
+    pub endpoint: Endpoint,
+    /// How long to wait for it.
+    pub timeouts: Timeouts,
+    /// For an upgraded connection (a WebSocket) on which nothing moves in either direction.
+    pub tunnel_idle_timeout: Duration,
+}
+
 /// `[providers.NAME]`
 #[derive(Clone)]
 pub struct ProviderConfig {
@@ -218,7 +231,7 @@ pub struct ProviderConfig {
     pub requests_in_flight_max: usize,
 }
 
-/// `timeouts = { … }`: how long to wait for a provider.
+/// `timeouts = { … }`: how long to wait for a provider, or for the app.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Timeouts {
     /// For a connection: name, TCP (all of a name's addresses together) and TLS. A peer that never answers would hold a

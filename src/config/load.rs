@@ -19,7 +19,7 @@ use super::{
     problem::{Origins, Problem},
     providers,
     raw::{Document, Table},
-    s3, server, upload,
+    s3, server, upload, upstream,
 };
 
 /// The config file when neither the command line nor the environment names one, and it is there.
@@ -125,6 +125,7 @@ pub(super) fn config(root: &mut Table<'_>) -> Config {
     let log = root.section("log", log::read);
     let upload = root.section("upload", upload::read);
     let s3 = root.section("s3", s3::read);
+    let upstream = root.table("upstream", |table| upstream::read(table, &server));
     let providers = providers::read(root);
     let buckets = buckets::read(root, &providers);
     let keys = keys::read(root, &buckets);
@@ -135,6 +136,7 @@ pub(super) fn config(root: &mut Table<'_>) -> Config {
         log,
         upload,
         s3,
+        upstream,
         providers: providers.into_iter().filter_map(by_name).collect(),
         buckets: buckets.into_iter().filter_map(|(name, bucket)| Some((name, bucket?))).collect(),
         keys,

@@ -2,7 +2,7 @@
 //!
 //! ```text
 //! file ────┐
-//!          ├─ figment ─→ raw::Table ─→ server, log, upload, s3, providers → buckets → keys, jwt ─→ Config
+//!          ├─ figment ─→ raw::Table ─→ server, log, upload, s3, upstream, providers → buckets → keys, jwt ─→ Config
 //! WHARF_… ─┘                └─ every problem, with its key path ─→ ConfigError
 //! ```
 //!
@@ -30,6 +30,7 @@ mod secret;
 mod server;
 mod tls;
 mod upload;
+mod upstream;
 mod watch;
 
 pub use checked::Config;

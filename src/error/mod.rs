@@ -21,7 +21,7 @@ pub enum Fault {
     Client,
     /// Wharf could not do it.
     Gateway,
-    /// The provider could not do it.
+    /// The provider, or the app behind Wharf, could not do it.
     Upstream,
 }
 
@@ -101,8 +101,8 @@ codes! {
     SigningError "S3_SIGNING_ERROR" INTERNAL_SERVER_ERROR Gateway "The request could not be signed.";
     Overloaded "OVERLOADED" SERVICE_UNAVAILABLE Gateway "More requests in flight than configured.";
     Internal "INTERNAL_ERROR" INTERNAL_SERVER_ERROR Gateway "A defect in Wharf.";
-    UpstreamError "UPSTREAM_ERROR" BAD_GATEWAY Upstream "The provider failed.";
-    UpstreamTimeout "UPSTREAM_TIMEOUT" GATEWAY_TIMEOUT Upstream "The provider did not answer in time.";
+    UpstreamError "UPSTREAM_ERROR" BAD_GATEWAY Upstream "The app behind Wharf gave no sound reply.";
+    UpstreamTimeout "UPSTREAM_TIMEOUT" GATEWAY_TIMEOUT Upstream "The app behind Wharf did not answer in time.";
 }
 
 /// An error on its way to a client.

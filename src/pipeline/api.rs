@@ -1,17 +1,19 @@
 //! The upload API's door: framing, preflight, admission, route, authentication, body, handler, reply.
 //!
 //! A route that does not exist is told before credentials are asked for: the routes are public, and someone who
-//! mistyped a path should not look for the fault in a key.
+//! mistyped a path should not look for the fault in a key. Where an app stands behind Wharf, all that is not below the
+//! API's own path is the app's, and goes another way ([`super::app`]).
 
 use std::{net::SocketAddr, sync::Arc};
 
 use bytes::Bytes;
 use http::{HeaderValue, Request, Response, StatusCode, header, request::Parts};
-use http_body_util::Full;
+use http_body_util::{Either, Full};
 use hyper::body::Incoming;
 use tracing::Instrument;
 
 use crate::{
+    app_proxy::{Content, Sender},
     error::{self, Error},
     request::{
         body::{self, ReplyBody},
@@ -19,19 +21,37 @@ use crate::{
         framing,
     },
     server::Handler,
-    upload_api::{Call, methods, route},
+    upload_api::{Call, is_own, methods, route},
 };
 
-use super::{Pipeline, Refusal, Snapshot, finish};
+use super::{Pipeline, Refusal, Snapshot, app, finish};
 
 /// Replies hold signed URLs, which are credentials.
 const NO_STORE: HeaderValue = HeaderValue::from_static("no-store");
 
-/// Answers the upload API's requests.
+/// Answers the upload API's requests, and passes others on to the app where there is one.
 #[derive(Debug)]
 pub struct ApiDoor(pub Arc<Pipeline>);
 
 impl ApiDoor {
+    /// One request to the upload API, and its reply.
+    async fn serve(
+        &self,
+        snapshot: &Snapshot,
+        head: &Parts,
+        body: Incoming,
+        exchange: &mut Exchange,
+    ) -> Response<Content> {
+        let mut response = match self.answer(snapshot, head, body, exchange).await {
+            Ok(response) => response,
+            Err(error) => self.refuse(&error, exchange),
+        };
+        let headers = response.headers_mut();
+        headers.insert(header::CACHE_CONTROL, NO_STORE);
+        snapshot.cors.write(head.headers.get(header::ORIGIN), headers);
+        response.map(Either::Left)
+    }
+
     /// The straight path; every refusal is an early return.
     async fn answer(
         &self,
@@ -57,6 +77,23 @@ impl ApiDoor {
         snapshot.api.handle(&call, &mut exchange.standing)
     }
 
+    /// One request to the app, and its reply, to which Wharf adds nothing.
+    async fn pass(
+        &self,
+        snapshot: &Snapshot,
+        passing: app::Passing<'_>,
+        exchange: &mut Exchange,
+    ) -> Response<Content> {
+        match app::answer(&self.0, snapshot, passing, exchange).await {
+            Ok(response) => response,
+            Err(error) => {
+                let mut response = self.refuse(&error, exchange);
+                response.headers_mut().insert(header::CACHE_CONTROL, NO_STORE);
+                response.map(Either::Left)
+            }
+        }
+    }
+
     fn refuse(&self, error: &Error, exchange: &Exchange) -> Response<Full<Bytes>> {
         let refusal = Refusal {
             code: error.code.as_str(),
@@ -70,7 +107,7 @@ impl ApiDoor {
 }
 
 impl Handler for ApiDoor {
-    type Body = ReplyBody<Full<Bytes>>;
+    type Body = ReplyBody<Content>;
 
     async fn handle(&self, request: Request<Incoming>, peer: SocketAddr) -> Response<Self::Body> {
         let snapshot = self.0.snapshot();
@@ -78,13 +115,14 @@ impl Handler for ApiDoor {
         let mut exchange = self.0.begin(&head, peer, &snapshot);
         let span = exchange.span.clone();
         async {
-            let mut response = match self.answer(&snapshot, &head, body, &mut exchange).await {
-                Ok(response) => response,
-                Err(error) => self.refuse(&error, &exchange),
+            let response = match snapshot.app.as_ref().filter(|_| !is_own(head.uri.path())) {
+                None => self.serve(&snapshot, &head, body, &mut exchange).await,
+                Some(app) => {
+                    let sender = Sender::new(peer.ip(), &snapshot.config.server);
+                    let passing = app::Passing { app, head: &head, body, sender };
+                    self.pass(&snapshot, passing, &mut exchange).await
+                }
             };
-            let headers = response.headers_mut();
-            headers.insert(header::CACHE_CONTROL, NO_STORE);
-            snapshot.cors.write(head.headers.get(header::ORIGIN), headers);
             finish(response, &head, exchange)
         }
         .instrument(span)
@@ -96,6 +134,6 @@ impl Handler for ApiDoor {
         let exchange = self.0.begin_unread(peer, &snapshot);
         let error = framing::unreadable(status, &snapshot.config.server.limits);
         let (nothing_read, ()) = Request::new(()).into_parts();
-        finish(self.refuse(&error, &exchange), &nothing_read, exchange)
+        finish(self.refuse(&error, &exchange).map(Either::Left), &nothing_read, exchange)
     }
 }

@@ -2,12 +2,13 @@
 //! and a reply that is counted and logged when its last byte is out.
 //!
 //! ```text
-//! begin ─→ admit ─→ (the door's own steps: api, s3) ─→ finish
+//! begin ─→ admit ─→ (the door's own steps: api, app, s3) ─→ finish
 //! ```
 //!
 //! Each door is a file here, and its `answer` is the list of its steps in order.
 
 mod api;
+mod app;
 mod s3;
 
 use std::{net::SocketAddr, sync::Arc};
@@ -21,6 +22,7 @@ pub use s3::S3Door;
 
 use crate::{
     admin::Metrics,
+    app_proxy::AppProxy,
     backend::{Origins, SigningKeys},
     clock::Clock,
     config::Config,
@@ -67,6 +69,8 @@ pub struct Snapshot {
     pub api: UploadApi,
     /// The S3 endpoint.
     pub s3: S3Endpoint,
+    /// The app behind Wharf, if there is one.
+    pub app: Option<AppProxy>,
 }
 
 /// What the doors share.
@@ -165,7 +169,8 @@ fn finish<B>(response: Response<B>, head: &Parts, mut exchange: Exchange) -> Res
     exchange.status = Some(parts.status);
     let headers = &mut parts.headers;
     if let Ok(id) = HeaderValue::from_str(&exchange.context.request_id) {
-        headers.insert(X_REQUEST_ID, id);
+        // An app may have ids of its own, which its errors name.
+        headers.entry(X_REQUEST_ID).or_insert(id);
     }
     exchange.standing.write(headers);
     if must_close(head.version, &head.headers) {

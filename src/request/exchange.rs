@@ -65,6 +65,7 @@ impl Drop for Exchange {
         tracing::info!(
             target: "wharf::access",
             parent: &self.span,
+            route = self.route,
             status = self.status.map(|status| status.as_u16()),
             bytes = self.bytes_sent,
             micros = u64::try_from(duration.as_micros()).unwrap_or(u64::MAX),

@@ -17,8 +17,15 @@ const HEADER_LINE_EXTRA_BYTES: usize = 4;
 
 /// Refuses a head that is not the plain form of a request to an origin server.
 pub fn check(head: &Parts, limits: &ServerLimits) -> Result<(), Error> {
-    check_size(head, limits)?;
+    check_framing(head, limits)?;
     check_method(&head.method)?;
+    check_escapes(&head.uri)
+}
+
+/// Refuses only what is dangerous to pass on. What a method or a path means is for the server behind to say.
+pub fn check_framing(head: &Parts, limits: &ServerLimits) -> Result<(), Error> {
+    check_size(head, limits)?;
+    check_forwardable(&head.method)?;
     check_target(&head.uri, head.version)?;
     check_host(head)?;
     check_transfer_encoding(&head.headers)
@@ -63,7 +70,12 @@ fn check_size(head: &Parts, limits: &ServerLimits) -> Result<(), Error> {
     Ok(())
 }
 
-/// TRACE would echo credentials and CONNECT would make Wharf a proxy; a method that HTTP does not know is not ours.
+/// TRACE would echo credentials, and CONNECT would make Wharf a proxy.
+fn check_forwardable(method: &Method) -> Result<(), Error> {
+    if *method == Method::TRACE || *method == Method::CONNECT { Err(not_served()) } else { Ok(()) }
+}
+
+/// A method that is none of HTTP's own is not ours.
 fn check_method(method: &Method) -> Result<(), Error> {
     match *method {
         Method::GET
@@ -73,8 +85,12 @@ fn check_method(method: &Method) -> Result<(), Error> {
         | Method::PATCH
         | Method::DELETE
         | Method::OPTIONS => Ok(()),
-        _ => Err(Error::new(Code::NotImplemented, "Wharf does not serve this method.")),
+        _ => Err(not_served()),
     }
+}
+
+fn not_served() -> Error {
+    Error::new(Code::NotImplemented, "Wharf does not serve this method.")
 }
 
 fn check_target(uri: &Uri, version: Version) -> Result<(), Error> {
@@ -84,6 +100,10 @@ fn check_target(uri: &Uri, version: Version) -> Result<(), Error> {
     if !uri.path().starts_with('/') {
         return Err(invalid("The request target must be a path."));
     }
+    Ok(())
+}
+
+fn check_escapes(uri: &Uri) -> Result<(), Error> {
     let escapes_are_whole = |text: &str| {
         text.split('%').skip(1).all(|after| {
             matches!(after.as_bytes(), [high, low, ..] if high.is_ascii_hexdigit() && low.is_ascii_hexdigit())
@@ -217,6 +237,29 @@ mod tests {
         for method in ["TRACE", "CONNECT", "PROPFIND", "get"] {
             let request = Request::builder().method(method).uri("/").header("host", "a");
             assert_eq!(code(request), Some(Code::NotImplemented), "{method}");
+        }
+    }
+
+    #[test]
+    fn what_is_only_passed_on_may_have_methods_and_escapes_of_its_own() {
+        let check_framing = |request: Builder| {
+            let (head, ()) = request.body(()).unwrap().into_parts();
+            check_framing(&head, &limits()).err().map(|error| error.code)
+        };
+        for request in [get("/?q=100%"), get("/%zz"), get("//..//%2e%2F"), get("/").method("PROPFIND")] {
+            let shown = format!("{request:?}");
+            assert_eq!(check_framing(request), None, "{shown}");
+        }
+        for (request, code) in [
+            (get("/").method("TRACE"), Code::NotImplemented),
+            (get("/").method("CONNECT"), Code::NotImplemented),
+            (get("http://wharf.example/"), Code::InvalidRequest),
+            (get("/").header("host", "b.example"), Code::InvalidRequest),
+            (get("/").header("transfer-encoding", "gzip, chunked"), Code::InvalidRequest),
+            (get("/").header("x", "y".repeat(1024)), Code::HeadersTooLarge),
+        ] {
+            let shown = format!("{request:?}");
+            assert_eq!(check_framing(request), Some(code), "{shown}");
         }
     }
 

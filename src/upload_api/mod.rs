@@ -45,7 +45,7 @@ use crate::{
 };
 
 pub use complete_token::{CompleteToken, Place};
-pub use route::{BASE, Route, methods, route};
+pub use route::{BASE, Route, is_own, methods, route};
 
 use body::Body;
 use expiry::Bounds;

@@ -57,6 +57,12 @@ impl Route {
     }
 }
 
+/// Whether `path` is the upload API's, with or without a route there.
+pub fn is_own(path: &str) -> bool {
+    let base = BASE.trim_end_matches('/');
+    path.strip_prefix(base).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
+}
+
 /// Finds the operation: `NOT_FOUND`, or `METHOD_NOT_ALLOWED` with `Allow`. `path` is as it was sent, without its query.
 ///
 /// ```
@@ -194,6 +200,18 @@ mod tests {
             "/api/v1/upload/validate-key/",
         ] {
             assert_eq!((post(path), methods(path)), (Err(Code::NotFound), None), "{path}");
+        }
+    }
+
+    #[test]
+    fn what_lies_below_the_base_is_the_apis_own() {
+        for path in ["/api/v1/upload", "/api/v1/upload/", "/api/v1/upload/x", "/api/v1/upload//"] {
+            assert!(is_own(path), "{path}");
+        }
+        for path in
+            ["/", "/api/v1", "/api/v1/uploads", "/api/v1/upload%2Fx", "//api/v1/upload/x", "/x/api/v1/upload"]
+        {
+            assert!(!is_own(path), "{path}");
         }
     }
 

@@ -6,6 +6,9 @@
     reason = "what is not as expected fails the test; clippy knows that of test functions, not of their helpers"
 )]
 
+mod app_proxy;
+mod app_proxy_streams;
+mod app_proxy_upgrade;
 mod auth;
 mod cdn;
 mod config;

@@ -1,5 +1,6 @@
 //! What several tests share.
 
+pub(crate) mod app;
 pub(crate) mod gateway;
 pub(crate) mod raw;
 pub(crate) mod recorder;

@@ -40,6 +40,12 @@ impl Reply {
         })
     }
 
+    /// All values of a header.
+    pub(crate) fn all(&self, name: &str) -> Vec<&str> {
+        let pairs = self.head.lines().skip(1).filter_map(|line| line.split_once(':'));
+        pairs.filter(|(found, _)| found.eq_ignore_ascii_case(name)).map(|(_, value)| value.trim()).collect()
+    }
+
     /// The `error` of the envelope.
     pub(crate) fn code(&self) -> String {
         let envelope: serde_json::Value = serde_json::from_str(&self.body)
@@ -88,6 +94,17 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Raw<S> {
 
     /// The next reply. Its body must have a length or be empty.
     pub(crate) async fn reply(&mut self) -> Reply {
+        let mut reply = self.head().await;
+        let length = reply.header("content-length").map_or(0, |length| length.parse().expect("a length"));
+        while self.buffer.len() < length {
+            assert!(self.fill().await > 0, "the connection ended within a reply: {reply:?}");
+        }
+        reply.body = String::from_utf8(self.buffer.drain(..length).collect()).expect("a body of UTF-8");
+        reply
+    }
+
+    /// The head of the next reply, whose body comes another way or not at all.
+    pub(crate) async fn head(&mut self) -> Reply {
         let head_end = loop {
             if let Some(end) = find(&self.buffer, b"\r\n\r\n") {
                 break end + 4;
@@ -97,13 +114,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Raw<S> {
         let head: Vec<u8> = self.buffer.drain(..head_end).collect();
         let head = String::from_utf8(head).expect("a head of ASCII");
         let status = head.split(' ').nth(1).and_then(|code| code.parse().ok()).expect("a status line");
-        let mut reply = Reply { status, head, body: String::new() };
-        let length = reply.header("content-length").map_or(0, |length| length.parse().expect("a length"));
-        while self.buffer.len() < length {
-            assert!(self.fill().await > 0, "the connection ended within a reply: {reply:?}");
-        }
-        reply.body = String::from_utf8(self.buffer.drain(..length).collect()).expect("a body of UTF-8");
-        reply
+        Reply { status, head, body: String::new() }
     }
 
     /// The next `count` bytes.
