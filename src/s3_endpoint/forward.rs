@@ -5,7 +5,7 @@ use bytes::Bytes;
 use http::{HeaderMap, HeaderName, HeaderValue, Method, Response, header};
 use wharf_wire::{
     checksum::Md5Hasher,
-    names::ObjectKey,
+    names::{ObjectKey, Region},
     s3::{
         ErrorCode, Operation, Parameters,
         headers::{self, Passage},
@@ -116,6 +116,11 @@ impl<'a> Handling<'a> {
     /// The bounds on what a client can make Wharf hold.
     pub(super) fn limits(&self) -> &'a ServerLimits {
         &self.endpoint.config.server.limits
+    }
+
+    /// The region that clients sign for.
+    pub(super) fn region(&self) -> &'a Region {
+        &self.endpoint.config.s3.region
     }
 
     /// The object's URL as the caller knows it.

@@ -61,17 +61,19 @@ fn text(parameters: &Parameters, parameter: Parameter) -> String {
     parameters.get(parameter).unwrap_or_default().to_owned()
 }
 
-/// The parameters as the provider must read them, so that it looks at keys below `key_prefix` alone.
+/// The parameters as the provider must read them, so that it looks at keys below `key_prefix` alone. A listing begins
+/// behind the prefix itself: an object of that key would have none here.
 fn below(key_prefix: &str, operation: Operation, asked: &Parameters) -> Parameters {
     let mut parameters = asked.clone();
     if key_prefix.is_empty() {
         return parameters;
     }
     parameters.set(Parameter::Prefix, [key_prefix, asked.prefix()].concat());
-    let markers = [Parameter::Marker, Parameter::StartAfter, Parameter::KeyMarker];
-    for marker in markers.into_iter().filter(|&marker| operation.parameters().contains(&marker)) {
-        if let Some(value) = asked.get(marker).filter(|value| !value.is_empty()) {
-            parameters.set(marker, [key_prefix, value].concat());
+    // A token says all of where a listing goes on.
+    if asked.get(Parameter::ContinuationToken).is_none() {
+        let markers = [Parameter::Marker, Parameter::StartAfter, Parameter::KeyMarker];
+        for marker in markers.into_iter().filter(|marker| operation.parameters().contains(marker)) {
+            parameters.set(marker, [key_prefix, asked.get(marker).unwrap_or_default()].concat());
         }
     }
     parameters

@@ -10,6 +10,7 @@
 
 mod accept;
 mod body;
+mod bucket;
 mod forward;
 mod list;
 mod multipart;
@@ -93,8 +94,10 @@ impl S3Endpoint {
         }
         let place = Place::find(&self.config, &self.origins, &call.request.address)?;
         rights::check(call, &place)?;
-        standing.tighten(self.rate_limits.provider(&place.bucket.provider, 1)?);
-        self.dispatch(&Handling { endpoint: self, call, place }, body).await
+        let handling = Handling { endpoint: self, call, place };
+        bucket::check_shared(&handling)?;
+        standing.tighten(self.rate_limits.provider(&handling.place.bucket.provider, 1)?);
+        self.dispatch(&handling, body).await
     }
 
     /// One arm for each group of operations.
@@ -116,6 +119,9 @@ impl S3Endpoint {
             | Operation::PostObject
             | Operation::GetObjectTorrent
             | Operation::SelectObjectContent => Err(ErrorCode::NotImplemented.into()),
+            Operation::CreateBucket => bucket::create(handling, body).await,
+            Operation::HeadBucket => bucket::head(handling).await,
+            Operation::GetBucketLocation => Ok(bucket::location(handling)),
             Operation::GetObject
             | Operation::HeadObject
             | Operation::DeleteObject
@@ -131,8 +137,6 @@ impl S3Endpoint {
             | Operation::PutObjectRetention
             | Operation::PutObjectLegalHold
             | Operation::RestoreObject
-            | Operation::HeadBucket
-            | Operation::GetBucketLocation
             | Operation::DeleteBucket
             | Operation::GetBucketAcl
             | Operation::GetBucketVersioning
@@ -160,7 +164,6 @@ impl S3Endpoint {
             | Operation::GetPublicAccessBlock
             | Operation::DeletePublicAccessBlock
             | Operation::GetObjectLockConfiguration
-            | Operation::CreateBucket
             | Operation::PutBucketAcl
             | Operation::PutBucketVersioning
             | Operation::PutBucketCors

@@ -277,6 +277,12 @@ impl<'a> Ask<'a> {
         Wire::new(&self.method, target, &headers, vec![self.body.to_vec()])
     }
 
+    /// Signs nothing.
+    pub(crate) fn anonymous(mut self) -> Wire {
+        self.headers.insert("host", HeaderValue::from_static(HOST));
+        Wire::new(&self.method, &self.target(), &self.headers, vec![self.body.to_vec()])
+    }
+
     /// The body as it is sent: whole, or the chunks, the terminal chunk, and what ends the body.
     fn pieces(&self, mut signer: ChunkSigner) -> Vec<Vec<u8>> {
         if !self.mode.is_streaming() {

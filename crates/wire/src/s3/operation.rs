@@ -333,6 +333,33 @@ impl Operation {
         matches!(self.body(), Body::Object)
     }
 
+    /// Whether one who has only the keys below a prefix of a bucket may ask for it: it looks at those keys alone, or shows
+    /// a setting that names nobody. Whatever else is about a bucket is about everybody's keys in it.
+    pub const fn suits_shared_bucket(self) -> bool {
+        match self.level() {
+            Level::Service | Level::Object => true,
+            Level::Bucket => matches!(
+                self,
+                Self::ListObjects
+                    | Self::ListObjectsV2
+                    | Self::ListObjectVersions
+                    | Self::ListMultipartUploads
+                    | Self::DeleteObjects
+                    | Self::PostObject
+                    | Self::HeadBucket
+                    | Self::GetBucketLocation
+                    | Self::GetBucketVersioning
+                    | Self::GetBucketEncryption
+                    | Self::GetBucketOwnershipControls
+                    | Self::GetBucketPolicyStatus
+                    | Self::GetBucketRequestPayment
+                    | Self::GetBucketAccelerateConfiguration
+                    | Self::GetPublicAccessBlock
+                    | Self::GetObjectLockConfiguration
+            ),
+        }
+    }
+
     /// Whether it reads another object, which `x-amz-copy-source` names.
     pub const fn is_copy(self) -> bool {
         matches!(self.verb(), Verb::Copy)

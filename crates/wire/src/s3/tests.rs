@@ -414,3 +414,27 @@ proptest! {
         prop_assert!(source.bucket == "b" && source.key.as_str() == key && source.version_id.is_none());
     }
 }
+
+#[test]
+fn who_shares_a_bucket_does_not_configure_it() {
+    let suits = |operation: &&Operation| operation.suits_shared_bucket();
+    let configures = |operation: &&Operation| operation.right() == Some(Right::Configure);
+    for operation in Operation::ALL.iter().filter(configures).filter(suits) {
+        assert_eq!(operation.verb(), Verb::Get, "{operation:?}");
+    }
+    for operation in [
+        Operation::CreateBucket,
+        Operation::DeleteBucket,
+        Operation::GetBucketAcl,
+        Operation::PutBucketAcl,
+        Operation::GetBucketPolicy,
+        Operation::GetBucketCors,
+        Operation::GetBucketLifecycleConfiguration,
+        Operation::GetBucketNotificationConfiguration,
+        Operation::GetBucketTagging,
+    ] {
+        assert!(!operation.suits_shared_bucket(), "{operation:?}");
+    }
+    let objects = |operation: &&Operation| operation.level() == Level::Object;
+    assert!(Operation::ALL.iter().filter(objects).all(|operation| operation.suits_shared_bucket()));
+}

@@ -17,11 +17,14 @@ pub use read::{
     CorsRule, DeleteError, DeleteResult, Deleted, ObjectResult, S3Error, read_bucket_names, read_completed,
     read_copied, read_copied_part, read_cors, read_delete_result, read_error, read_upload_id,
 };
-pub use request::{DELETE_BYTES_MAX, Delete, ObjectToDelete, check, check_complete_multipart, read_delete};
+pub use request::{
+    DELETE_BYTES_MAX, Delete, NewBucket, ObjectToDelete, check, check_complete_multipart, read_create_bucket,
+    read_delete, read_tagging,
+};
 pub use write::{
     ErrorDocument, ObjectNames, write_buckets, write_complete_multipart, write_completed, write_copied,
-    write_copied_part, write_delete, write_delete_result, write_error, write_initiated, write_location,
-    write_post_response,
+    write_copied_part, write_create_bucket, write_delete, write_delete_result, write_error, write_initiated,
+    write_location, write_post_response,
 };
 
 /// Above any answer that Wharf asks for: 10,000 buckets take about 2 MB. A larger document would be held in memory.

@@ -85,6 +85,35 @@ pub fn check_complete_multipart(document: &[u8]) -> Result<(), XmlError> {
     }
 }
 
+/// A `CreateBucketConfiguration`: what a bucket is to be.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct NewBucket {
+    /// `LocationConstraint`: its region. S3's first one has no name here.
+    pub region: Option<String>,
+    /// Whether the document says more: tags, or another kind of bucket.
+    pub has_more: bool,
+}
+
+/// Reads a `CreateBucketConfiguration`.
+pub fn read_create_bucket(document: &[u8]) -> Result<NewBucket, XmlError> {
+    const REGION: &str = "LocationConstraint";
+    let mut root = parse(document, "CreateBucketConfiguration")?;
+    let region = root.take_text(REGION).map(|region| region.trim().to_owned());
+    let has_more = root.children.iter().any(|child| child.name != REGION);
+    Ok(NewBucket { region: region.filter(|region| !region.is_empty()), has_more })
+}
+
+/// Reads a `Tagging`: keys and values.
+pub fn read_tagging(document: &[u8]) -> Result<Vec<(String, String)>, XmlError> {
+    let sets = parse(document, "Tagging")?.into_children("TagSet");
+    let tags = sets.flat_map(|set| set.into_children("Tag"));
+    tags.map(|mut tag| {
+        let key = tag.take_text("Key").ok_or(XmlError::Missing("Key"))?;
+        Ok((key, tag.take_text("Value").ok_or(XmlError::Missing("Value"))?))
+    })
+    .collect()
+}
+
 /// Checks a document that is passed on as it is (`Tagging`, `Retention`, `AccessControlPolicy`, …): that it is
 /// well-formed XML of this kind, within the bounds. What it says is the provider's to judge.
 pub fn check(document: &[u8], root: &'static str) -> Result<(), XmlError> {
@@ -151,6 +180,33 @@ mod tests {
             assert_eq!(check(number, "e", 1), Err(XmlError::Missing("PartNumber")), "{number}");
         }
         assert_eq!(check("1", "", 1), Err(XmlError::Missing("ETag")));
+    }
+
+    #[test]
+    fn reads_what_a_bucket_is_to_be() {
+        let read = |content: &str| {
+            let document = ["<CreateBucketConfiguration>", content, "</CreateBucketConfiguration>"].concat();
+            read_create_bucket(document.as_bytes()).map(|bucket| (bucket.region, bucket.has_more))
+        };
+        assert_eq!(read(""), Ok((None, false)));
+        assert_eq!(read("<LocationConstraint/>"), Ok((None, false)));
+        let region = Some(String::from("eu-west-1"));
+        assert_eq!(read("<LocationConstraint> eu-west-1 </LocationConstraint>"), Ok((region, false)));
+        assert_eq!(read("<Tags><Tag/></Tags>"), Ok((None, true)));
+        assert_eq!(read_create_bucket(b"<Tagging/>"), Err(XmlError::Root("CreateBucketConfiguration")));
+    }
+
+    #[test]
+    fn reads_tags() {
+        let read = |tag: &str| {
+            let document = ["<Tagging><TagSet><Tag>", tag, "</Tag></TagSet></Tagging>"].concat();
+            read_tagging(document.as_bytes())
+        };
+        let tag = (String::from("a&b"), String::new());
+        assert_eq!(read("<Key>a&amp;b</Key><Value/>"), Ok(vec![tag]));
+        assert_eq!(read("<Value>v</Value>"), Err(XmlError::Missing("Key")));
+        assert_eq!(read("<Key>k</Key>"), Err(XmlError::Missing("Value")));
+        assert_eq!(read_tagging(b"<Tagging><TagSet/></Tagging>"), Ok(Vec::new()));
     }
 
     #[test]

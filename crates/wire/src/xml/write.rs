@@ -85,6 +85,11 @@ pub fn write_location(region: Option<&str>) -> String {
     Writer::document("LocationConstraint", |document| document.escaped(region.unwrap_or_default()))
 }
 
+/// Writes a `CreateBucketConfiguration`: what a provider must be told of a bucket outside of S3's first region.
+pub fn write_create_bucket(region: &str) -> String {
+    Writer::document("CreateBucketConfiguration", |document| document.text("LocationConstraint", region))
+}
+
 /// Writes a `PostResponse`, the answer to a form that asked for one.
 pub fn write_post_response(object: &ObjectNames<'_>, etag: &str) -> String {
     Writer::bare("PostResponse", |document| {
@@ -261,8 +266,8 @@ fn escape_into(text: &str, out: &mut String) {
 mod tests {
     use super::{
         super::{
-            DeleteError, Deleted, read_bucket_names, read_delete, read_delete_result, read_error,
-            read_upload_id,
+            DeleteError, Deleted, read_bucket_names, read_create_bucket, read_delete, read_delete_result,
+            read_error, read_upload_id,
         },
         *,
     };
@@ -375,6 +380,8 @@ mod tests {
             [DECLARATION, "<PostResponse>", body, "</PostResponse>"].concat()
         );
         assert!(write_location(Some("eu-west-1")).ends_with("/\">eu-west-1</LocationConstraint>"));
+        let created = read_create_bucket(write_create_bucket("eu-west-1").as_bytes()).unwrap();
+        assert_eq!((created.region.as_deref(), created.has_more), (Some("eu-west-1"), false));
         assert!(write_location(None).ends_with("/\"></LocationConstraint>"));
         assert!(
             write_copied(&result).contains("<CopyObjectResult ")
