@@ -8,6 +8,7 @@ use http_body_util::Full;
 use thiserror::Error;
 use wharf_wire::{
     chunked::ChunkError,
+    form::{ClaimError, FormError, policy::PolicyError},
     s3::{ErrorCode, Refusal},
     sigv4::verify::AuthError,
     xml::{self, ErrorDocument},
@@ -159,6 +160,24 @@ impl From<AuthError> for S3Error {
 impl From<ChunkError> for S3Error {
     fn from(error: ChunkError) -> Self {
         Self::new(error.code(), format!("In the aws-chunked body, {error}."))
+    }
+}
+
+impl From<FormError> for S3Error {
+    fn from(error: FormError) -> Self {
+        Self::new(error.code(), error.to_string())
+    }
+}
+
+impl From<ClaimError> for S3Error {
+    fn from(error: ClaimError) -> Self {
+        Self::new(error.code(), error.to_string())
+    }
+}
+
+impl From<PolicyError> for S3Error {
+    fn from(error: PolicyError) -> Self {
+        Self::new(error.code(), error.to_string())
     }
 }
 

@@ -15,13 +15,8 @@ use wharf_wire::{
 
 use crate::{
     error::{self, S3Error},
-    request::{
-        authenticate::{Expected, Proof},
-        body::ReplyBody,
-        exchange::Exchange,
-        framing,
-    },
-    s3_endpoint::{Call, Content},
+    request::{authenticate::Expected, body::ReplyBody, exchange::Exchange, framing},
+    s3_endpoint::{Call, Caller, Content},
     server::Handler,
 };
 
@@ -55,7 +50,16 @@ impl S3Door {
         let presented = presented(head, &authority)?;
         let request = read(head, &authority, &snapshot.config.s3.domains)?;
         exchange.route = request.operation.name();
-        let proof = prove(snapshot, presented, exchange)?;
+        let expected = Expected {
+            region: &snapshot.config.s3.region,
+            now: exchange.context.received,
+            signing_keys: &snapshot.signing_keys,
+            sealer: &snapshot.sealer,
+        };
+        let proof = match presented {
+            Presented::Anonymous => None,
+            Presented::Claim(claim) => Some(snapshot.authenticator.prove(&claim, expected)?),
+        };
         if let Some(proof) = &proof {
             exchange.standing.tighten(snapshot.rate_limits.identity(&proof.identity)?);
             exchange.identity = Some(proof.identity.clone());
@@ -72,10 +76,14 @@ impl S3Door {
             head,
             headers: &headers,
             authority: &authority,
+            identity: proof.as_ref().map(|proof| &proof.identity),
             proof: proof.as_ref(),
+            authenticator: &snapshot.authenticator,
+            expected,
             context: &exchange.context,
         };
-        snapshot.s3.handle(&call, body, &mut exchange.standing).await
+        let caller = Caller { standing: &mut exchange.standing, identity: &mut exchange.identity };
+        snapshot.s3.handle(&call, body, caller).await
     }
 
     fn refuse(&self, error: &S3Error, head: &Parts, exchange: &Exchange) -> Response<Content> {
@@ -99,26 +107,6 @@ fn presented<'a>(head: &'a Parts, authority: &'a str) -> Result<Presented<'a>, S
         query: head.uri.query().unwrap_or_default(),
         headers: &head.headers,
     })?)
-}
-
-/// Verifies the signature, if there is one.
-fn prove(
-    snapshot: &Snapshot,
-    presented: Presented<'_>,
-    exchange: &Exchange,
-) -> Result<Option<Proof>, S3Error> {
-    match presented {
-        Presented::Anonymous => Ok(None),
-        Presented::Claim(claim) => {
-            let expected = Expected {
-                region: &snapshot.config.s3.region,
-                now: exchange.context.received,
-                signing_keys: &snapshot.signing_keys,
-                sealer: &snapshot.sealer,
-            };
-            snapshot.authenticator.prove(&claim, expected).map(Some)
-        }
-    }
 }
 
 /// The host that was asked for: HTTP/1.1's `Host` as it came, or HTTP/2's `:authority`.

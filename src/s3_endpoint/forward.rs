@@ -5,6 +5,7 @@ use bytes::Bytes;
 use http::{HeaderMap, HeaderName, HeaderValue, Method, Response, header};
 use wharf_wire::{
     checksum::Md5Hasher,
+    encode,
     names::{ObjectKey, Region},
     s3::{
         ErrorCode, Operation, Parameters,
@@ -123,14 +124,23 @@ impl<'a> Handling<'a> {
         &self.endpoint.config.s3.region
     }
 
-    /// The object's URL as the caller knows it.
+    /// The URL that was asked for: an object's, as the caller knows it.
     pub(super) fn location(&self) -> String {
-        let scheme = if self.endpoint.config.server.s3.as_ref().is_some_and(|door| door.tls.is_some()) {
-            "https"
-        } else {
-            "http"
-        };
-        [scheme, "://", self.call.authority, self.call.head.uri.path()].concat()
+        self.url(self.call.head.uri.path())
+    }
+
+    /// The URL of `key` in the bucket that was asked for.
+    pub(super) fn location_below(&self, key: &str) -> String {
+        let mut path = self.call.head.uri.path().trim_end_matches('/').to_owned();
+        path.push('/');
+        encode::path(key, &mut path);
+        self.url(&path)
+    }
+
+    fn url(&self, path: &str) -> String {
+        let door = self.endpoint.config.server.s3.as_ref();
+        let scheme = if door.is_some_and(|door| door.tls.is_some()) { "https" } else { "http" };
+        [scheme, "://", self.call.authority, path].concat()
     }
 
     /// Sends the request as it was asked, with the provider's names.

@@ -11,6 +11,7 @@
 mod accept;
 mod body;
 mod bucket;
+mod form;
 mod forward;
 mod list;
 mod multipart;
@@ -31,7 +32,7 @@ use crate::{
     error::S3Error,
     request::{
         Context,
-        authenticate::Proof,
+        authenticate::{Authenticator, Expected, Identity, Proof},
         rate_limit::{RateLimits, Standing},
     },
 };
@@ -50,6 +51,7 @@ pub struct S3Endpoint {
 }
 
 /// One request whose signature was verified, or that has none.
+#[derive(Clone, Copy)]
 pub struct Call<'a> {
     /// What it asks for.
     pub request: &'a Request,
@@ -59,10 +61,25 @@ pub struct Call<'a> {
     pub headers: &'a HeaderMap,
     /// The host that was asked, as the caller wrote it.
     pub authority: &'a str,
-    /// Who signed; nobody, if it is anonymous.
+    /// Who signed; nobody, if it is anonymous or a form, which says it in its body.
+    pub identity: Option<&'a Identity>,
+    /// What was signed of the body, unless it is a form's file.
     pub proof: Option<&'a Proof>,
+    /// What verifies a form's signature.
+    pub authenticator: &'a Authenticator,
+    /// What it is held against.
+    pub expected: Expected<'a>,
     /// Id, client, time.
     pub context: &'a Context,
+}
+
+/// What is kept of a request's caller for limits and the log, and may become known only while it is answered.
+#[derive(Debug)]
+pub struct Caller<'a> {
+    /// The tightest limit so far.
+    pub standing: &'a mut Standing,
+    /// Who it is.
+    pub identity: &'a mut Option<Identity>,
 }
 
 /// Without headers, which may hold a customer's keys.
@@ -70,6 +87,7 @@ impl fmt::Debug for Call<'_> {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
         out.debug_struct("Call")
             .field("request", &self.request)
+            .field("identity", &self.identity)
             .field("proof", &self.proof)
             .field("context", &self.context)
             .finish_non_exhaustive()
@@ -82,21 +100,24 @@ impl S3Endpoint {
         Self { config, origins, rate_limits }
     }
 
-    /// Answers one request. `standing` is tightened by the provider's limit.
+    /// Answers one request.
     pub async fn handle(
         &self,
         call: &Call<'_>,
         body: Incoming,
-        standing: &mut Standing,
+        caller: Caller<'_>,
     ) -> Result<Response<Content>, S3Error> {
         if call.request.operation == Operation::ListBuckets {
             return list::buckets(self, call);
+        }
+        if call.request.operation == Operation::PostObject {
+            return form::post(self, call, body, caller).await;
         }
         let place = Place::find(&self.config, &self.origins, &call.request.address)?;
         rights::check(call, &place)?;
         let handling = Handling { endpoint: self, call, place };
         bucket::check_shared(&handling)?;
-        standing.tighten(self.rate_limits.provider(&handling.place.bucket.provider, 1)?);
+        caller.standing.tighten(self.rate_limits.provider(&place.bucket.provider, 1)?);
         self.dispatch(&handling, body).await
     }
 

@@ -18,7 +18,7 @@ use super::{Call, Place};
 pub(super) fn check(call: &Call<'_>, place: &Place<'_>) -> Result<(), S3Error> {
     let operation = call.request.operation;
     match (operation.right(), operation.level()) {
-        // A form proves its own rights, and a list of keys has one for each.
+        // A form is a `PutObject` when it comes here, and a list of keys has a right for each.
         _ if matches!(operation, Operation::PostObject | Operation::DeleteObjects) => Ok(()),
         (None, _) => Ok(()),
         (Some(right), Level::Object) => {
@@ -35,7 +35,7 @@ pub(super) fn check(call: &Call<'_>, place: &Place<'_>) -> Result<(), S3Error> {
 
 /// Refuses unless the caller has `right` on `key`, which for a listing is its prefix.
 pub(super) fn check_key(call: &Call<'_>, place: &Place<'_>, right: Right, key: &str) -> Result<(), S3Error> {
-    if call.proof.is_none() && place.bucket.public && is_public(call.request.operation) {
+    if call.identity.is_none() && place.bucket.public && is_public(call.request.operation) {
         if call.request.parameters.override_reply() {
             let message = "Only a signed request may choose headers of the reply.";
             return Err(S3Error::new(ErrorCode::InvalidRequest, message));
@@ -57,7 +57,7 @@ fn is_public(operation: Operation) -> bool {
 
 /// The caller, if there is one.
 pub(super) fn identity<'a>(call: &Call<'a>) -> Result<&'a Identity, S3Error> {
-    call.proof.map(|proof| &proof.identity).ok_or_else(|| ErrorCode::AccessDenied.into())
+    call.identity.ok_or_else(|| ErrorCode::AccessDenied.into())
 }
 
 const fn action(right: Right) -> Action {

@@ -22,6 +22,7 @@ mod s3_buckets;
 mod s3_chunks;
 mod s3_cors;
 mod s3_digests;
+mod s3_form;
 mod s3_keys;
 mod s3_replies;
 mod s3_truncated;

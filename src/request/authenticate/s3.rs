@@ -5,10 +5,11 @@ use std::{borrow::Cow, sync::Arc};
 use secrecy::SecretString;
 use wharf_wire::{
     date::Timestamp,
+    form::{self, policy::Policy},
     names::Region,
     s3::ErrorCode,
     sigv4::{
-        Credentials, SigningKey,
+        AccessKeyId, Credentials, SigningKey,
         verify::{Claim, Verified},
     },
 };
@@ -47,19 +48,43 @@ impl Authenticator {
     /// Verifies `claim`. This is the only way to a [`Proof`], whatever way the payload comes.
     pub fn prove(&self, claim: &Claim<'_>, expected: Expected<'_>) -> Result<Proof, S3Error> {
         claim.check_region(expected.region)?;
-        let (identity, credentials) = match claim.session_token() {
-            Some(token) => self.session(token, claim, expected)?,
-            None => self.key(claim, expected.now)?,
-        };
+        let (identity, credentials) = self.signer(claim.access_key_id(), claim.session_token(), expected)?;
         claim.check_time(expected.now)?;
         let key = expected.signing_keys.key_of(&credentials, claim.scope());
         let verified = claim.verify(&key)?;
         Ok(Proof { identity, verified, key })
     }
 
-    /// The configured key that `claim` names.
-    fn key(&self, claim: &Claim<'_>, now: Timestamp) -> Result<(Identity, Cow<'_, Credentials>), S3Error> {
-        let known = self.usable(claim.access_key_id().as_str(), now)?;
+    /// Verifies a form's `claim`: who signed, and what they allow.
+    pub fn prove_form(
+        &self,
+        claim: &form::Claim<'_>,
+        expected: Expected<'_>,
+    ) -> Result<(Identity, Policy), S3Error> {
+        claim.check_region(expected.region)?;
+        let (identity, credentials) = self.signer(claim.access_key_id(), claim.session_token(), expected)?;
+        claim.check_time(expected.now)?;
+        let key = expected.signing_keys.key_of(&credentials, claim.scope());
+        let policy = claim.verify(&key)?;
+        Ok((identity, policy))
+    }
+
+    /// Who claims to sign, and what they would sign with.
+    fn signer(
+        &self,
+        id: &AccessKeyId,
+        session_token: Option<&SecretString>,
+        expected: Expected<'_>,
+    ) -> Result<(Identity, Cow<'_, Credentials>), S3Error> {
+        match session_token {
+            Some(token) => self.session(token, id, expected),
+            None => self.key(id, expected.now),
+        }
+    }
+
+    /// The configured key called `id`.
+    fn key(&self, id: &AccessKeyId, now: Timestamp) -> Result<(Identity, Cow<'_, Credentials>), S3Error> {
+        let known = self.usable(id.as_str(), now)?;
         let credentials = known.credentials.as_ref().ok_or(ErrorCode::InvalidAccessKeyId)?;
         Ok((Identity::Key(Arc::clone(&known.config)), Cow::Borrowed(credentials)))
     }
@@ -68,10 +93,10 @@ impl Authenticator {
     fn session(
         &self,
         token: &SecretString,
-        claim: &Claim<'_>,
+        id: &AccessKeyId,
         expected: Expected<'_>,
     ) -> Result<(Identity, Cow<'_, Credentials>), S3Error> {
-        let opened = session::open(expected.sealer, token, claim.access_key_id(), expected.now)?;
+        let opened = session::open(expected.sealer, token, id, expected.now)?;
         let key = Arc::clone(&self.usable(&opened.key_id, expected.now)?.config);
         let session = Session { key, allow: opened.allow };
         Ok((Identity::Session(Arc::new(session)), Cow::Owned(opened.credentials)))

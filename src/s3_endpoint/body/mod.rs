@@ -1,6 +1,7 @@
 //! The bodies of requests: an object's streams through [`Upload`], a document is read whole within its bound.
 
 mod checks;
+mod source;
 mod upload;
 
 use bytes::{Bytes, BytesMut};
@@ -9,17 +10,20 @@ use hyper::body::Incoming;
 use wharf_wire::{
     checksum::ChecksumAlgorithm,
     chunked::{Decoder, Rules},
+    form::FileReader,
     s3::{Body, ErrorCode},
     sigv4::{ChunkSigner, PayloadMode},
 };
 
+pub(super) use {source::Source, upload::not_last};
+
 use checks::Checks;
-use upload::Upload;
+use upload::{Framing, Upload};
 
 use crate::{
     backend::{Payload, upstream::SendBody},
     error::S3Error,
-    request::{authenticate::Proof, body::Pace},
+    request::authenticate::Proof,
 };
 
 use super::{accept, forward::Handling};
@@ -47,14 +51,30 @@ pub(super) async fn upload(handling: &Handling<'_>, incoming: Incoming) -> Resul
         checks.content_sha256(digest.into());
         payload = Payload::Sha256(digest);
     }
-    let decoder = match call.proof {
-        Some(proof) if mode.is_streaming() => Some(decoder(proof, call.headers, bytes, &mut checks)?),
-        Some(_) | None => None,
+    let framing = match call.proof {
+        Some(proof) if mode.is_streaming() => {
+            Framing::Chunked(decoder(proof, call.headers, bytes, &mut checks)?)
+        }
+        Some(_) | None => Framing::None,
     };
-    let mut upload = Upload::new(incoming, bytes, checks, Pace::streaming(handling.limits()));
-    if let Some(decoder) = decoder {
-        upload = upload.chunked(decoder);
-    }
+    let upload = Upload::new(Source::new(incoming, handling.limits()), bytes, checks).framed(framing);
+    sent(upload, bytes, payload).await
+}
+
+/// Makes an upload's body of a form's file, which has `bytes` if the form ends behind it.
+pub(super) async fn file(
+    handling: &Handling<'_>,
+    source: Source,
+    reader: FileReader,
+    bytes: u64,
+) -> Result<Sent, S3Error> {
+    accept::check_bytes(&handling.place, bytes)?;
+    let checks = Checks::of_headers(handling.call.headers)?;
+    let upload = Upload::new(source, bytes, checks).framed(Framing::Form(reader));
+    sent(upload, bytes, Payload::Unsigned).await
+}
+
+async fn sent(upload: Upload, bytes: u64, payload: Payload) -> Result<Sent, S3Error> {
     if bytes == 0 {
         upload.verify_empty().await?;
         return Ok(Sent { payload, body: SendBody::Empty });
@@ -84,7 +104,7 @@ pub(super) async fn document(handling: &Handling<'_>, incoming: Incoming) -> Res
         let message = format!("The body of this request has at most {bytes_max} bytes.");
         return Err(S3Error::new(ErrorCode::MaxMessageLengthExceeded, message));
     }
-    let mut upload = Upload::new(incoming, bytes, checks, Pace::streaming(handling.limits()));
+    let mut upload = Upload::new(Source::new(incoming, handling.limits()), bytes, checks);
     let mut read = BytesMut::new();
     while let Some(piece) = upload.piece().await {
         read.extend_from_slice(&piece?);
@@ -99,7 +119,11 @@ pub(super) fn not_streamed() -> S3Error {
 
 /// Bytes of the payload, without framing.
 fn length(headers: &HeaderMap, mode: PayloadMode) -> Result<u64, S3Error> {
-    let name = if mode.is_streaming() { DECODED_LENGTH } else { header::CONTENT_LENGTH };
+    declared_length(headers, if mode.is_streaming() { DECODED_LENGTH } else { header::CONTENT_LENGTH })
+}
+
+/// A length that the header `name` declares.
+pub(super) fn declared_length(headers: &HeaderMap, name: HeaderName) -> Result<u64, S3Error> {
     let Some(value) = headers.get(&name) else {
         return Err(S3Error::new(ErrorCode::MissingContentLength, format!("The header {name} is missing.")));
     };

@@ -1,12 +1,12 @@
 //! The body of an upload on its way to the provider: decoded, counted, verified, and never complete before it is proven.
 //!
 //! ```text
-//! client ── pace ── aws-chunked? decode ── count ── digests ── hold-back ──▶ provider
+//! client ── pace ── aws-chunked or form? unwrap ── count ── digests ── hold-back ──▶ provider
 //! ```
 //!
 //! The provider is told the length of the payload. Its last byte leaves only when everything that could still be
 //! wrong has been verified; an error before that cuts the provider's connection, so that no store ever has the whole
-//! of a bad object. Where nothing follows the payload (no chunks), the piece that completes it is verified at once and
+//! of a bad object. Where nothing follows the payload (no framing), the piece that completes it is verified at once and
 //! leaves in one go.
 
 use std::{
@@ -15,20 +15,30 @@ use std::{
 };
 
 use bytes::Bytes;
-use hyper::body::{Body, Frame, Incoming, SizeHint};
-use wharf_wire::{chunked, s3::ErrorCode};
+use hyper::body::{Body, Frame, SizeHint};
+use wharf_wire::{chunked, form::FileReader, s3::ErrorCode};
 
-use super::checks::Checks;
-use crate::{backend::upstream::SendError, error::S3Error, request::body::Pace};
+use super::{checks::Checks, source::Source};
+use crate::{backend::upstream::SendError, error::S3Error};
+
+/// What stands around the payload, and takes it out.
+#[derive(Default)]
+pub(crate) enum Framing {
+    /// Nothing.
+    #[default]
+    None,
+    /// The chunks of aws-chunked.
+    Chunked(chunked::Decoder),
+    /// The rest of a form.
+    Form(FileReader),
+}
 
 /// A body that is verified while it is read.
 pub(crate) struct Upload {
-    incoming: Incoming,
-    pace: Pace,
-    /// Takes aws-chunked framing off, where there is any.
-    decoder: Option<chunked::Decoder>,
-    /// Received, not yet decoded.
-    undecoded: Bytes,
+    source: Source,
+    framing: Framing,
+    /// Received, not yet unwrapped.
+    wrapped: Bytes,
     checks: Checks,
     /// Bytes of payload that are still to come.
     missing: u64,
@@ -40,13 +50,12 @@ pub(crate) struct Upload {
 }
 
 impl Upload {
-    /// `bytes` of payload out of `incoming`.
-    pub(crate) fn new(incoming: Incoming, bytes: u64, checks: Checks, pace: Pace) -> Self {
+    /// `bytes` of payload out of `source`.
+    pub(crate) fn new(source: Source, bytes: u64, checks: Checks) -> Self {
         Self {
-            incoming,
-            pace,
-            decoder: None,
-            undecoded: Bytes::new(),
+            source,
+            framing: Framing::None,
+            wrapped: Bytes::new(),
             checks,
             missing: bytes,
             unsent: bytes,
@@ -55,10 +64,9 @@ impl Upload {
         }
     }
 
-    /// The same, with aws-chunked framing to take off.
-    pub(crate) fn chunked(mut self, decoder: chunked::Decoder) -> Self {
-        self.decoder = Some(decoder);
-        self
+    /// The same, with framing to take off.
+    pub(crate) fn framed(self, framing: Framing) -> Self {
+        Self { framing, ..self }
     }
 
     /// Reads a body of no payload to its end, so that it is verified before anything is sent anywhere.
@@ -77,7 +85,7 @@ impl Upload {
                 let held = std::mem::take(&mut self.held);
                 return Poll::Ready((!held.is_empty()).then_some(Ok(held)));
             }
-            let step = match self.decode() {
+            let step = match self.unwrap_payload() {
                 Ok(Some(payload)) => self.take(payload),
                 Ok(None) => ready!(self.poll_receive(context)),
                 Err(error) => Err(error),
@@ -90,28 +98,23 @@ impl Upload {
     }
 
     /// Payload out of what has been received.
-    fn decode(&mut self) -> Result<Option<Bytes>, S3Error> {
-        match &mut self.decoder {
-            Some(decoder) => decoder.decode(&mut self.undecoded).map_err(S3Error::from),
-            None if self.undecoded.is_empty() => Ok(None),
-            None => Ok(Some(std::mem::take(&mut self.undecoded))),
+    fn unwrap_payload(&mut self) -> Result<Option<Bytes>, S3Error> {
+        match &mut self.framing {
+            Framing::Chunked(decoder) => Ok(decoder.decode(&mut self.wrapped)?),
+            Framing::Form(reader) => Ok(reader.next(&mut self.wrapped)?),
+            Framing::None if self.wrapped.is_empty() => Ok(None),
+            Framing::None => Ok(Some(std::mem::take(&mut self.wrapped))),
         }
     }
 
     /// Waits for more, and at the end verifies the whole. Nothing of it may leave yet.
     fn poll_receive(&mut self, context: &mut Context<'_>) -> Poll<Result<Bytes, S3Error>> {
-        let frame = match Pin::new(&mut self.incoming).poll_frame(context) {
-            Poll::Ready(frame) => frame,
-            Poll::Pending => return self.pace.poll_overdue(context).map(|error| Err(error.into())),
-        };
-        let outcome = match frame {
-            // Trailers of HTTP itself mean nothing here.
-            Some(Ok(frame)) => {
-                self.undecoded = frame.into_data().unwrap_or_default();
-                self.pace.received(self.undecoded.len());
+        let outcome = match ready!(self.source.poll_next(context)) {
+            Some(Ok(piece)) => {
+                self.wrapped = piece;
                 Ok(())
             }
-            Some(Err(error)) => Err(incomplete().cause(error.to_string())),
+            Some(Err(error)) => Err(error),
             None => self.finish(),
         };
         Poll::Ready(outcome.map(|()| Bytes::new()))
@@ -121,16 +124,16 @@ impl Upload {
     fn take(&mut self, mut payload: Bytes) -> Result<Bytes, S3Error> {
         let bytes = payload.len() as u64;
         let Some(missing) = self.missing.checked_sub(bytes) else {
-            return Err(S3Error::new(ErrorCode::InvalidRequest, "The body is longer than it was declared."));
+            return Err(self.framing.longer());
         };
         self.checks.update(&payload);
         self.missing = missing;
         if missing == 0 && bytes > 0 {
-            if self.decoder.is_some() {
+            if matches!(self.framing, Framing::None) {
+                self.finish()?;
+            } else {
                 // A copy: a slice would keep the whole piece in memory.
                 self.held = Bytes::copy_from_slice(&payload.split_off(payload.len() - 1));
-            } else {
-                self.finish()?;
             }
         }
         Ok(payload)
@@ -138,12 +141,18 @@ impl Upload {
 
     /// The end of the body: whatever was not proven until now is proven here.
     fn finish(&mut self) -> Result<(), S3Error> {
-        if self.missing > 0 {
-            return Err(incomplete());
-        }
-        let trailer = match self.decoder.take() {
-            Some(decoder) => decoder.finish()?,
-            None => None,
+        let is_short = self.missing > 0;
+        let trailer = match std::mem::take(&mut self.framing) {
+            Framing::Form(reader) => {
+                reader.finish()?;
+                if is_short {
+                    return Err(not_last());
+                }
+                None
+            }
+            Framing::None | Framing::Chunked(_) if is_short => return Err(ErrorCode::IncompleteBody.into()),
+            Framing::Chunked(decoder) => decoder.finish()?,
+            Framing::None => None,
         };
         self.checks.finish(trailer.as_ref())?;
         self.is_verified = true;
@@ -151,8 +160,25 @@ impl Upload {
     }
 }
 
-fn incomplete() -> S3Error {
-    ErrorCode::IncompleteBody.into()
+impl Framing {
+    /// More payload came than there should be.
+    fn longer(&self) -> S3Error {
+        match self {
+            Self::Form(_) => not_last(),
+            Self::None | Self::Chunked(_) => {
+                S3Error::new(ErrorCode::InvalidRequest, "The body is longer than it was declared.")
+            }
+        }
+    }
+}
+
+/// How long a form's file is was told from the length of the form.
+pub(crate) fn not_last() -> S3Error {
+    S3Error::new(
+        ErrorCode::MalformedPOSTRequest,
+        "The form does not end right behind its file, and nothing was stored. Make `file` the last field, without a submit \
+         button that has a name, and end the form with its boundary, `--` and a line end (CRLF).",
+    )
 }
 
 impl Body for Upload {

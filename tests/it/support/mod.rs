@@ -5,5 +5,6 @@ pub(crate) mod gateway;
 pub(crate) mod raw;
 pub(crate) mod recorder;
 pub(crate) mod s3_client;
+pub(crate) mod s3_form;
 pub(crate) mod store;
 pub(crate) mod witness;

@@ -8,7 +8,7 @@ use secrecy::SecretString;
 use thiserror::Error;
 
 use crate::{
-    date::AmzDate,
+    date::{AmzDate, Timestamp},
     names::Region,
     s3::ErrorCode,
     sigv4::{
@@ -21,6 +21,11 @@ use super::{
     Form,
     policy::{Policy, PolicyError},
 };
+
+/// As long as a presigned URL can live.
+const AGE_SECONDS_MAX: u64 = 604_800;
+/// How far a signer's clock may be ahead.
+const SKEW_SECONDS_MAX: u64 = 15 * 60;
 
 const POLICY: &str = "policy";
 const SIGNATURE: &str = "x-amz-signature";
@@ -48,6 +53,9 @@ pub enum ClaimError {
         "Signature Version 2 is not supported: sign the policy with AWS4-HMAC-SHA256 (Signature Version 4)"
     )]
     Version2,
+    /// Signed too long ago, or ahead of time.
+    #[error("a form is good for a week from its x-amz-date, which is not in the future: sign another one")]
+    Date,
     /// Another key, or another policy than the signed one.
     #[error("the signature is not that of the policy: check the secret key and the signing method")]
     Mismatch,
@@ -62,6 +70,7 @@ impl ClaimError {
         match self {
             Self::Missing(_) | Self::Malformed(_) => ErrorCode::InvalidArgument,
             Self::Version2 => ErrorCode::InvalidRequest,
+            Self::Date => ErrorCode::AccessDenied,
             Self::Mismatch => ErrorCode::SignatureDoesNotMatch,
             Self::Policy(error) => error.code(),
         }
@@ -71,6 +80,7 @@ impl ClaimError {
 /// A form's signature that waits for its key. `Debug` shows who claims to sign, and no secret.
 pub struct Claim<'a> {
     policy: &'a str,
+    date: AmzDate,
     credential: Credential,
     signature: &'a str,
     session_token: Option<SecretString>,
@@ -92,6 +102,7 @@ impl<'a> Claim<'a> {
         let date = AmzDate::parse(field(DATE)?).ok_or(ClaimError::Malformed(Malformed::Date))?;
         Ok(Some(Self {
             policy: field(POLICY)?,
+            date,
             credential: Credential::parse(field(CREDENTIAL)?, &date).map_err(ClaimError::Malformed)?,
             signature: field(SIGNATURE)?,
             session_token: form.field(SECURITY_TOKEN).map(SecretString::from),
@@ -117,6 +128,14 @@ impl<'a> Claim<'a> {
     pub fn check_region(&self, region: &Region) -> Result<(), ClaimError> {
         let is_same = self.scope().region() == region.as_str();
         if is_same { Ok(()) } else { Err(ClaimError::Malformed(Malformed::Region(region.clone()))) }
+    }
+
+    /// Refuses a form that was signed too long ago. Its policy says until when it is good; this bounds for how many days
+    /// somebody who can sign nothing can have keys derived.
+    pub fn check_time(&self, now: Timestamp) -> Result<(), ClaimError> {
+        let signed = self.date.timestamp();
+        let is_ahead = signed > now.plus_seconds(SKEW_SECONDS_MAX);
+        if is_ahead || now > signed.plus_seconds(AGE_SECONDS_MAX) { Err(ClaimError::Date) } else { Ok(()) }
     }
 
     /// The policy, if the holder of `key` signed it. A key for another scope did not. What the policy says is read

@@ -126,6 +126,18 @@ fn half_a_signature_is_not_an_anonymous_form() {
     assert_eq!(Claim::parse(&old).map(|_| ()), Err(ClaimError::Version2));
 }
 
+#[test]
+fn a_form_is_good_for_a_week() {
+    let form = example(&[]);
+    let claim = Claim::parse(&form).unwrap().unwrap();
+    let week = SIGNED.plus_seconds(7 * 24 * 3600);
+    assert_eq!([SIGNED, week].map(|now| claim.check_time(now)), [Ok(()), Ok(())]);
+    assert_eq!(claim.check_time(week.plus_seconds(1)), Err(ClaimError::Date));
+    let before = |seconds: u64| Timestamp::from_unix_millis(SIGNED.unix_millis() - seconds * 1000);
+    assert_eq!(claim.check_time(before(15 * 60)), Ok(()));
+    assert_eq!(claim.check_time(before(15 * 60 + 1)), Err(ClaimError::Date));
+}
+
 fn policy(conditions: &str) -> Policy {
     let json =
         ["{\"expiration\": \"2015-12-30T12:00:00.000Z\", \"conditions\": [", conditions, "]}"].concat();
