@@ -60,6 +60,8 @@ static PROFILE: Profile = Profile {
         put_bytes_max: 5 * GB,
         // https://www.backblaze.com/docs/cloud-storage-call-the-s3-compatible-api
         presign_seconds_max: 604_800,
+        // https://www.backblaze.com/apidocs/s3-delete-objects: as S3, no number of its own
+        delete_batch_max: 1000,
     },
     features: Features { accelerate: false, dualstack: false, fips: false },
     links: &["https://www.backblaze.com/docs/cloud-storage-s3-compatible-api"],

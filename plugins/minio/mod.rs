@@ -47,6 +47,8 @@ static PROFILE: Profile = Profile {
         put_bytes_max: 5 * TIB,
         // https://min.io/docs/minio/linux/developers/go/API.html#presignedputobject
         presign_seconds_max: 604_800,
+        // https://min.io/docs/minio/linux/reference/s3-api-compatibility.html: as S3
+        delete_batch_max: 1000,
     },
     features: Features { accelerate: false, dualstack: false, fips: false },
     links: &["https://min.io/docs/minio/linux/reference/s3-api-compatibility.html"],

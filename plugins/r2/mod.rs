@@ -55,6 +55,9 @@ static PROFILE: Profile = Profile {
         put_bytes_max: 5 * GIB - 5 * MIB,
         // https://developers.cloudflare.com/r2/api/s3/presigned-urls/
         presign_seconds_max: 604_800,
+        // No page states a number for S3's API; https://developers.cloudflare.com/r2/api/workers/workers-api-reference/
+        // has 1,000 for its own, and requests of more than 700 keys were reported to fail.
+        delete_batch_max: 700,
     },
     features: Features { accelerate: false, dualstack: false, fips: false },
     links: &["https://developers.cloudflare.com/r2/api/s3/api/"],

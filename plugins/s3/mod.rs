@@ -80,6 +80,8 @@ static PROFILE: Profile = Profile {
         put_bytes_max: 5 * GIB,
         // https://docs.aws.amazon.com/AmazonS3/latest/API/sigv4-query-string-auth.html
         presign_seconds_max: 604_800,
+        // https://docs.aws.amazon.com/AmazonS3/latest/API/API_DeleteObjects.html
+        delete_batch_max: 1000,
     },
     features: Features {
         // https://docs.aws.amazon.com/AmazonS3/latest/userguide/transfer-acceleration.html

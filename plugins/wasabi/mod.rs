@@ -65,6 +65,8 @@ static PROFILE: Profile = Profile {
         put_bytes_max: 5 * GB,
         // https://docs.wasabi.com/docs/how-do-i-generate-pre-signed-urls-for-temporary-access-with-wasabi
         presign_seconds_max: 604_800,
+        // https://docs.wasabi.com/apidocs/wasabi-api: as S3
+        delete_batch_max: 1000,
     },
     features: Features { accelerate: false, dualstack: false, fips: false },
     links: &["https://docs.wasabi.com/apidocs/wasabi-api"],

@@ -11,6 +11,7 @@
 mod accept;
 mod body;
 mod bucket;
+mod delete;
 mod form;
 mod forward;
 mod list;
@@ -134,15 +135,17 @@ impl S3Endpoint {
             | Operation::ListObjectsV2
             | Operation::ListObjectVersions
             | Operation::ListMultipartUploads => list::keys(handling).await,
-            Operation::CopyObject
-            | Operation::UploadPartCopy
-            | Operation::DeleteObjects
-            | Operation::PostObject
-            | Operation::GetObjectTorrent
-            | Operation::SelectObjectContent => Err(ErrorCode::NotImplemented.into()),
             Operation::CreateBucket => bucket::create(handling, body).await,
             Operation::HeadBucket => bucket::head(handling).await,
             Operation::GetBucketLocation => Ok(bucket::location(handling)),
+            Operation::DeleteObjects => delete::objects(handling, body).await,
+            Operation::CopyObject | Operation::UploadPartCopy | Operation::PostObject => {
+                Err(ErrorCode::NotImplemented.into())
+            }
+            Operation::GetObjectTorrent => Err(not_served("S3 itself has given up torrents.")),
+            Operation::SelectObjectContent => {
+                Err(not_served("Wharf runs no queries over objects: read the object, or a range of it."))
+            }
             Operation::GetObject
             | Operation::HeadObject
             | Operation::DeleteObject
@@ -203,4 +206,8 @@ impl S3Endpoint {
             | Operation::PutObjectLockConfiguration => object::pass(handling, body).await,
         }
     }
+}
+
+fn not_served(why: &'static str) -> S3Error {
+    S3Error::new(ErrorCode::NotImplemented, why)
 }

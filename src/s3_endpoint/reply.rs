@@ -11,16 +11,16 @@ use http::{HeaderMap, Response, StatusCode, header};
 use http_body_util::{BodyExt, Full};
 use hyper::body::{Body, Frame, SizeHint};
 use wharf_wire::{
-    s3::headers,
+    s3::{ErrorCode, headers},
     xml::{
-        self,
+        self, XmlError,
         rewrite::{Names, Rewriter},
     },
 };
 
 use crate::{
     backend::upstream::{ReplyStream, UpstreamError},
-    error::S3Error,
+    error::{Fault, S3Error},
 };
 
 /// Bytes of a provider's error document. A larger one is no error of S3's.
@@ -80,6 +80,18 @@ async fn provider_error(reply: Response<ReplyStream>) -> S3Error {
     let document = read_bounded(body, ERROR_BYTES_MAX).await;
     let read = document.ok().and_then(|document| xml::read_error(&document).ok());
     S3Error::of_provider(status, read, &head.headers)
+}
+
+/// What an answer of 200 is that is no result: the error that came late, or nothing of S3's.
+pub(super) fn no_result(answer: &[u8], why: XmlError) -> S3Error {
+    let Ok(document) = xml::read_error(answer) else { return upstream_error(why.to_string()) };
+    let code = ErrorCode::from_name(&document.code).unwrap_or(ErrorCode::InternalError);
+    S3Error::of_provider(code.status(), Some(document), &HeaderMap::new())
+}
+
+/// A failure that is the provider's, for reasons that mean nothing to the caller.
+pub(super) fn upstream_error(cause: impl Into<String>) -> S3Error {
+    S3Error { fault: Fault::Upstream, ..S3Error::from(ErrorCode::InternalError).cause(cause) }
 }
 
 /// Reads a reply whole, at most `bytes_max`.

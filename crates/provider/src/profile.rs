@@ -249,6 +249,8 @@ pub struct Limits {
     pub put_bytes_max: u64,
     /// Seconds that a presigned URL may live.
     pub presign_seconds_max: u32,
+    /// Keys of one `DeleteObjects`.
+    pub delete_batch_max: usize,
 }
 
 /// What a provider can do beyond the least.

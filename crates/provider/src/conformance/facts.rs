@@ -292,6 +292,12 @@ pub(super) fn sizes(provider: &dyn Provider) -> Outcome {
     ensure(limits.put_bytes_max <= limits.object_bytes_max, "a PUT may be larger than an object")
 }
 
+/// A client sends at most S3's thousand keys.
+pub(super) fn batches(provider: &dyn Provider) -> Outcome {
+    let keys_max = provider.profile().limits.delete_batch_max;
+    ensure((1..=1000).contains(&keys_max), "a batch of keys to delete is none, or larger than S3's")
+}
+
 /// The names that a region may be called by; `None` alone where there is no list.
 fn known_regions(profile: &Profile) -> Vec<Option<&'static str>> {
     match &profile.regions {

@@ -39,6 +39,7 @@ pub const CHECKS: &[Check] = &[
     Check { name: "policies", run: facts::policies },
     Check { name: "browser rules", run: facts::browser_rules },
     Check { name: "sizes", run: facts::sizes },
+    Check { name: "batches", run: facts::batches },
     Check { name: "storage classes", run: verbs::storage_classes },
     Check { name: "refused storage classes", run: verbs::refused_storage_classes },
     Check { name: "encryption", run: verbs::encryption },

@@ -33,7 +33,12 @@ const RIGHT: Profile = Profile {
     encrypts_unasked: true,
     policies: documents("right", false),
     cors: CorsSupport::Bucket,
-    limits: Limits { object_bytes_max: 10, put_bytes_max: 5, presign_seconds_max: 604_800 },
+    limits: Limits {
+        object_bytes_max: 10,
+        put_bytes_max: 5,
+        presign_seconds_max: 604_800,
+        delete_batch_max: 1000,
+    },
     features: Features { accelerate: false, dualstack: false, fips: false },
     links: &["https://right.example/docs"],
 };
@@ -167,6 +172,8 @@ const WRONG: &[(&str, &dyn Provider)] = &[
     ("browser rules", &Says(&Profile { cors: CorsSupport::Otherwise(""), ..RIGHT })),
     ("sizes", &Says(&Profile { limits: sizes(5, 10), ..RIGHT })),
     ("sizes", &Says(&Profile { limits: sizes(5, 0), ..RIGHT })),
+    ("batches", &Says(&Profile { limits: Limits { delete_batch_max: 0, ..RIGHT.limits }, ..RIGHT })),
+    ("batches", &Says(&Profile { limits: Limits { delete_batch_max: 1001, ..RIGHT.limits }, ..RIGHT })),
     (
         "storage classes",
         &Says(&Profile {

@@ -1,0 +1,107 @@
+//! `DeleteObjects`: many keys in one request, and an answer for each.
+//!
+//! ```text
+//! Delete ── right for each key? ── the provider's keys, in batches that it takes ── results merged, in the caller's keys
+//!               └─ no: an error among the results, as S3 does
+//! ```
+
+use bytes::Bytes;
+use http::{HeaderMap, Response};
+use hyper::body::Incoming;
+use wharf_wire::{
+    s3::{ErrorCode, Right},
+    xml::{self, DOCUMENT_BYTES_MAX, Delete, DeleteError, DeleteResult, ObjectToDelete, XmlError},
+};
+
+use super::{
+    Content, body,
+    forward::{Handling, Sending},
+    list, reply, rights,
+};
+use crate::{error::S3Error, request::authorize::may_know};
+
+/// Deletes what the caller may delete. Fails as a whole only when nothing was deleted because the provider refused.
+pub(super) async fn objects(
+    handling: &Handling<'_>,
+    incoming: Incoming,
+) -> Result<Response<Content>, S3Error> {
+    // Whoever may do nothing here need not be listened to.
+    if !may_know(rights::identity(handling.call)?, &handling.place.bucket.name) {
+        return Err(ErrorCode::AccessDenied.into());
+    }
+    let headers = handling.headers()?;
+    let document = body::document(handling, incoming).await?;
+    let Delete { objects, quiet } = xml::read_delete(&document).map_err(malformed)?;
+    let (allowed, errors) = sort(handling, objects);
+    let mut result = DeleteResult { deleted: Vec::new(), errors };
+    let batch_max = handling.place.origin.account().profile().limits.delete_batch_max;
+    for (index, batch) in allowed.chunks(batch_max).enumerate() {
+        match send(handling, headers.clone(), batch, quiet).await {
+            Ok(part) => {
+                result.deleted.extend(part.deleted);
+                result.errors.extend(part.errors);
+            }
+            Err(error) if index == 0 => return Err(error),
+            Err(error) => {
+                tracing::warn!(cause = error.cause, "a later batch of keys was not deleted: {error}");
+                result.errors.extend(batch.iter().map(|object| refused(object, &error)));
+            }
+        }
+    }
+    if quiet {
+        result.deleted.clear();
+    }
+    Ok(list::document(xml::write_delete_result(&result)))
+}
+
+fn malformed(error: XmlError) -> S3Error {
+    S3Error::new(ErrorCode::MalformedXML, format!("The body is {error}."))
+}
+
+/// The objects that may be deleted, and an error for each of the others.
+fn sort(handling: &Handling<'_>, objects: Vec<ObjectToDelete>) -> (Vec<ObjectToDelete>, Vec<DeleteError>) {
+    let (mut allowed, mut errors) = (Vec::with_capacity(objects.len()), Vec::new());
+    for object in objects {
+        match check(handling, &object) {
+            Ok(()) => allowed.push(object),
+            Err(error) => errors.push(refused(&object, &error)),
+        }
+    }
+    (allowed, errors)
+}
+
+fn check(handling: &Handling<'_>, object: &ObjectToDelete) -> Result<(), S3Error> {
+    rights::check_key(handling.call, &handling.place, Right::Delete, object.key.as_str())?;
+    handling.place.provider_key(&object.key).map(drop)
+}
+
+fn refused(object: &ObjectToDelete, error: &S3Error) -> DeleteError {
+    DeleteError {
+        key: object.key.as_str().to_owned(),
+        version_id: object.version_id.clone(),
+        code: error.name().to_owned(),
+        message: error.message.clone().into_owned(),
+    }
+}
+
+/// Has one batch deleted. The result has the caller's keys.
+async fn send(
+    handling: &Handling<'_>,
+    headers: HeaderMap,
+    batch: &[ObjectToDelete],
+    quiet: bool,
+) -> Result<DeleteResult, S3Error> {
+    let prefix = &handling.place.bucket.key_prefix;
+    let document = Bytes::from(xml::write_delete(batch, prefix, quiet));
+    let reply = reply::succeeded(handling.send(Sending::document(headers, document)).await?).await?;
+    let answer = reply::read_bounded(reply.into_body(), DOCUMENT_BYTES_MAX).await?;
+    let mut result = xml::read_delete_result(&answer).map_err(|error| reply::no_result(&answer, error))?;
+    let deleted = result.deleted.iter_mut().map(|deleted| &mut deleted.key);
+    for key in deleted.chain(result.errors.iter_mut().map(|error| &mut error.key)) {
+        let own = key
+            .strip_prefix(prefix.as_str())
+            .ok_or_else(|| reply::upstream_error("the answer names a key of others"))?;
+        *key = own.to_owned();
+    }
+    Ok(result)
+}
