@@ -68,8 +68,6 @@ pub struct Gateway {
     api_address: SocketAddr,
     s3_address: Option<SocketAddr>,
     admin_address: SocketAddr,
-    /// Of all doors that apps use.
-    drain: Drain,
     admin_drain: Drain,
 }
 
@@ -80,6 +78,8 @@ struct Core {
     pipeline: Arc<Pipeline>,
     live: Arc<Live>,
     certificates: DoorCertificates,
+    /// Of all doors that apps use.
+    drain: Drain,
 }
 
 /// What each door shows of itself, where it speaks TLS.
@@ -93,7 +93,8 @@ struct DoorCertificates {
 impl Gateway {
     /// Starts to serve as `config` says.
     pub async fn start(config: Config, clock: Clock) -> Result<Self, StartError> {
-        let core = Arc::new(Core::new(config, clock)?);
+        let (drain, admin_drain) = (Drain::default(), Drain::default());
+        let core = Arc::new(Core::new(config, clock, drain.clone())?);
         let snapshot = core.pipeline.snapshot();
         let (server, metrics) = (&snapshot.config.server, &core.shared.metrics);
         let api = core.open(&server.api, core.certificates.api.as_ref(), metrics.api_door.clone()).await?;
@@ -107,7 +108,6 @@ impl Gateway {
             core.open(&server.admin, core.certificates.admin.as_ref(), metrics.admin_door.clone()).await?;
         let (api_address, admin_address) = (api.address(), admin.address());
         let s3_address = s3.as_ref().map(Door::address);
-        let (drain, admin_drain) = (Drain::default(), Drain::default());
         drain.spawn(api.serve(Arc::new(ApiDoor(Arc::clone(&core.pipeline))), drain.clone()));
         if let Some(s3) = s3 {
             drain.spawn(s3.serve(Arc::new(S3Door(Arc::clone(&core.pipeline))), drain.clone()));
@@ -116,7 +116,7 @@ impl Gateway {
         admin_drain.spawn(admin.serve(pages, admin_drain.clone()));
         let s3_shown = s3_address.map(tracing::field::display);
         tracing::info!(api = %api_address, s3 = s3_shown, admin = %admin_address, "serving");
-        Ok(Self { core, api_address, s3_address, admin_address, drain, admin_drain })
+        Ok(Self { core, api_address, s3_address, admin_address, admin_drain })
     }
 
     /// Where the API listens.
@@ -145,28 +145,28 @@ impl Gateway {
     /// aborted. While it waits `/readyz` says 503.
     pub async fn shutdown(&self) -> bool {
         let patience = self.core.pipeline.snapshot().config.server.drain_timeout;
-        let in_time = self.drain.finish(patience).await;
+        let in_time = self.core.drain.finish(patience).await;
         self.admin_drain.finish(ADMIN_DRAIN_TIMEOUT).await;
         in_time
     }
 
     /// Cuts a [`Self::shutdown`] short.
     pub fn abort(&self) {
-        self.drain.abort();
+        self.core.drain.abort();
         self.admin_drain.abort();
     }
 }
 
 impl Core {
-    fn new(config: Config, clock: Clock) -> Result<Self, StartError> {
+    fn new(config: Config, clock: Clock, drain: Drain) -> Result<Self, StartError> {
         let metrics = Arc::new(Metrics::default());
         let signing_keys = Arc::new(SigningKeys::new(SIGNING_KEYS_MAX));
         let shared = Shared { signing_keys, clock, metrics: Arc::clone(&metrics) };
         let live = Arc::new(Live::new(&config.server));
         let certificates = DoorCertificates::read(&config.server)?;
-        let snapshot = snapshot(config, &shared, None)?;
+        let snapshot = snapshot(config, &shared, &drain, None)?;
         let pipeline = Arc::new(Pipeline::new(snapshot, clock, metrics));
-        Ok(Self { shared, pipeline, live, certificates })
+        Ok(Self { shared, pipeline, live, certificates, drain })
     }
 
     async fn open(
@@ -185,7 +185,7 @@ impl Core {
         }
         let certificates = DoorCertificates::read(&config.server)?;
         let server = config.server.clone();
-        let snapshot = snapshot(config, &self.shared, Some(&previous))?;
+        let snapshot = snapshot(config, &self.shared, &self.drain, Some(&previous))?;
         // From here on nothing can fail.
         self.certificates.replace(&certificates);
         self.live.replace(&server);
@@ -194,7 +194,12 @@ impl Core {
     }
 }
 
-fn snapshot(config: Config, shared: &Shared, previous: Option<&Snapshot>) -> Result<Snapshot, StartError> {
+fn snapshot(
+    config: Config,
+    shared: &Shared,
+    drain: &Drain,
+    previous: Option<&Snapshot>,
+) -> Result<Snapshot, StartError> {
     let Shared { signing_keys, clock, .. } = shared;
     let config = Arc::new(config);
     let authenticator = Authenticator::new(&config.keys, config.jwt.as_ref(), &config.upload.cors.origins)
@@ -205,7 +210,8 @@ fn snapshot(config: Config, shared: &Shared, previous: Option<&Snapshot>) -> Res
     let origins = Origins::new(&config, shared, previous.map(|old| old.origins.as_ref()));
     let origins =
         Arc::new(origins.map_err(|error| StartError::Setting(format!("the client for providers: {error}")))?);
-    let s3 = S3Endpoint::new(Arc::clone(&config), Arc::clone(&origins), Arc::clone(&rate_limits));
+    let s3 =
+        S3Endpoint::new(Arc::clone(&config), Arc::clone(&origins), Arc::clone(&rate_limits), drain.clone());
     let api = UploadApi::new(Parts {
         config: Arc::clone(&config),
         signing_keys: Arc::clone(signing_keys),

@@ -123,6 +123,18 @@ impl S3Error {
         self
     }
 
+    /// The document that tells a client. `resource` is the path that was asked for.
+    pub fn document(&self, resource: &str, request_id: &str) -> String {
+        let details: Vec<_> = self.details.iter().map(|(name, text)| (*name, text.as_str())).collect();
+        xml::write_error(&ErrorDocument {
+            code: self.name(),
+            message: &self.message,
+            resource,
+            request_id,
+            details: &details,
+        })
+    }
+
     /// A failure of the provider's.
     fn upstream(code: ErrorCode, message: &'static str, error: &UpstreamError) -> Self {
         Self::new(code, message).cause(error.to_string()).of_upstream()
@@ -291,14 +303,7 @@ const RETRY_AFTER_DEFAULT: Duration = Duration::from_secs(1);
 
 /// The one place where an S3 error becomes HTTP. `resource` is the path that was asked for.
 pub fn render_s3(error: &S3Error, resource: &str, request_id: &str) -> Response<Full<Bytes>> {
-    let details: Vec<_> = error.details.iter().map(|(name, text)| (*name, text.as_str())).collect();
-    let document = xml::write_error(&ErrorDocument {
-        code: error.name(),
-        message: &error.message,
-        resource,
-        request_id,
-        details: &details,
-    });
+    let document = error.document(resource, request_id);
     let mut response = Response::new(Full::new(Bytes::from(document)));
     *response.status_mut() = error.status;
     let headers = response.headers_mut();

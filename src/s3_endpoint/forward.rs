@@ -185,7 +185,8 @@ impl<'a> Handling<'a> {
     }
 }
 
-fn method(operation: Operation) -> Method {
+/// The method that asks for `operation`.
+pub(super) fn method(operation: Operation) -> Method {
     match operation.verb().method_name() {
         "HEAD" => Method::HEAD,
         "PUT" => Method::PUT,

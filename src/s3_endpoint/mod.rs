@@ -11,6 +11,7 @@
 mod accept;
 mod body;
 mod bucket;
+mod copy;
 mod delete;
 mod form;
 mod forward;
@@ -36,6 +37,7 @@ use crate::{
         authenticate::{Authenticator, Expected, Identity, Proof},
         rate_limit::{RateLimits, Standing},
     },
+    server::Drain,
 };
 
 pub use reply::Content;
@@ -49,6 +51,8 @@ pub struct S3Endpoint {
     config: Arc<Config>,
     origins: Arc<Origins>,
     rate_limits: Arc<RateLimits>,
+    /// Joins what has to be cleaned up after a client that left.
+    drain: Drain,
 }
 
 /// One request whose signature was verified, or that has none.
@@ -97,8 +101,13 @@ impl fmt::Debug for Call<'_> {
 
 impl S3Endpoint {
     /// Over a configuration and its providers.
-    pub fn new(config: Arc<Config>, origins: Arc<Origins>, rate_limits: Arc<RateLimits>) -> Self {
-        Self { config, origins, rate_limits }
+    pub fn new(
+        config: Arc<Config>,
+        origins: Arc<Origins>,
+        rate_limits: Arc<RateLimits>,
+        drain: Drain,
+    ) -> Self {
+        Self { config, origins, rate_limits, drain }
     }
 
     /// Answers one request.
@@ -139,9 +148,8 @@ impl S3Endpoint {
             Operation::HeadBucket => bucket::head(handling).await,
             Operation::GetBucketLocation => Ok(bucket::location(handling)),
             Operation::DeleteObjects => delete::objects(handling, body).await,
-            Operation::CopyObject | Operation::UploadPartCopy | Operation::PostObject => {
-                Err(ErrorCode::NotImplemented.into())
-            }
+            Operation::CopyObject | Operation::UploadPartCopy => copy::copy(handling).await,
+            Operation::PostObject => Err(ErrorCode::NotImplemented.into()),
             Operation::GetObjectTorrent => Err(not_served("S3 itself has given up torrents.")),
             Operation::SelectObjectContent => {
                 Err(not_served("Wharf runs no queries over objects: read the object, or a range of it."))

@@ -18,6 +18,7 @@ use wharf_wire::{
     },
 };
 
+use super::copy::Working;
 use crate::{
     backend::upstream::{ReplyStream, UpstreamError},
     error::{Fault, S3Error},
@@ -35,6 +36,8 @@ pub enum Content {
     Stream(ReplyStream),
     /// As it comes, with the caller's names put in.
     Rewritten(Box<Rewritten>),
+    /// Still being worked on by Wharf itself.
+    Working(Box<Working>),
 }
 
 /// Passes a reply on as it is, or as the error that it is.
@@ -153,6 +156,9 @@ impl Body for Content {
             Self::Whole(body) => Pin::new(body).poll_frame(context).map_err(|never| match never {}),
             Self::Stream(body) => Pin::new(body).poll_frame(context),
             Self::Rewritten(body) => body.poll_piece(context).map_ok(Frame::data),
+            Self::Working(body) => {
+                body.poll_piece(context).map(|piece| piece.map(|piece| Ok(Frame::data(piece))))
+            }
         }
     }
 
@@ -161,6 +167,7 @@ impl Body for Content {
             Self::Whole(body) => body.is_end_stream(),
             Self::Stream(body) => body.is_end_stream(),
             Self::Rewritten(body) => body.is_finished,
+            Self::Working(body) => body.is_finished(),
         }
     }
 
@@ -168,7 +175,7 @@ impl Body for Content {
         match self {
             Self::Whole(body) => body.size_hint(),
             Self::Stream(body) => body.size_hint(),
-            Self::Rewritten(_) => SizeHint::default(),
+            Self::Rewritten(_) | Self::Working(_) => SizeHint::default(),
         }
     }
 }

@@ -22,9 +22,9 @@ pub use request::{
     read_delete, read_tagging,
 };
 pub use write::{
-    ErrorDocument, ObjectNames, write_buckets, write_complete_multipart, write_completed, write_copied,
-    write_copied_part, write_create_bucket, write_delete, write_delete_result, write_error, write_initiated,
-    write_location, write_post_response,
+    DECLARATION, ErrorDocument, ObjectNames, write_buckets, write_complete_multipart, write_completed,
+    write_copied, write_copied_part, write_create_bucket, write_delete, write_delete_result, write_error,
+    write_initiated, write_location, write_post_response,
 };
 
 /// Above any answer that Wharf asks for: 10,000 buckets take about 2 MB. A larger document would be held in memory.

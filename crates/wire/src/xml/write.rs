@@ -4,7 +4,8 @@ use crate::date::Timestamp;
 
 use super::{DeleteResult, ObjectResult, ObjectToDelete};
 
-const DECLARATION: &str = "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n";
+/// What stands before the root of every document that Wharf writes. White space may follow it, and not come before it.
+pub const DECLARATION: &str = "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n";
 const NAMESPACE: &str = "http://s3.amazonaws.com/doc/2006-03-01/";
 
 /// An answer that says what went wrong.
