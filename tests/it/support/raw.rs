@@ -92,9 +92,13 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Raw<S> {
         matches!(timeout(PATIENCE, self.stream.write_all(bytes.as_ref())).await, Ok(Ok(())))
     }
 
-    /// The next reply. Its body must have a length or be empty.
+    /// The next reply. Its body must have a length, come in chunks, or be empty.
     pub(crate) async fn reply(&mut self) -> Reply {
         let mut reply = self.head().await;
+        if reply.header("transfer-encoding") == Some("chunked") {
+            reply.body = String::from_utf8(self.chunks().await).expect("a body of UTF-8");
+            return reply;
+        }
         let length = reply.header("content-length").map_or(0, |length| length.parse().expect("a length"));
         while self.buffer.len() < length {
             assert!(self.fill().await > 0, "the connection ended within a reply: {reply:?}");
@@ -115,6 +119,26 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Raw<S> {
         let head = String::from_utf8(head).expect("a head of ASCII");
         let status = head.split(' ').nth(1).and_then(|code| code.parse().ok()).expect("a status line");
         Reply { status, head, body: String::new() }
+    }
+
+    /// A body in chunks, without trailers.
+    async fn chunks(&mut self) -> Vec<u8> {
+        let mut body = Vec::new();
+        loop {
+            let size_end = loop {
+                if let Some(end) = find(&self.buffer, b"\r\n") {
+                    break end;
+                }
+                assert!(self.fill().await > 0, "the connection ended within a reply: {:?}", self.text());
+            };
+            let size = self.bytes(size_end + 2).await;
+            let size = str::from_utf8(&size).expect("a size of ASCII").trim_end();
+            let size = usize::from_str_radix(size, 16).expect("a size of hexadecimal");
+            body.extend(self.bytes(size + 2).await.drain(..size));
+            if size == 0 {
+                return body;
+            }
+        }
     }
 
     /// The next `count` bytes.
