@@ -63,6 +63,7 @@ static PROFILE: Profile = Profile {
         // https://www.backblaze.com/apidocs/s3-delete-objects: as S3, no number of its own
         delete_batch_max: 1000,
     },
-    features: Features { accelerate: false, dualstack: false, fips: false },
+    // No page says that checksums may follow a body.
+    features: Features { accelerate: false, dualstack: false, fips: false, trailers: false },
     links: &["https://www.backblaze.com/docs/cloud-storage-s3-compatible-api"],
 };

@@ -50,6 +50,7 @@ static PROFILE: Profile = Profile {
         // https://min.io/docs/minio/linux/reference/s3-api-compatibility.html: as S3
         delete_batch_max: 1000,
     },
-    features: Features { accelerate: false, dualstack: false, fips: false },
+    // No page says that checksums may follow a body.
+    features: Features { accelerate: false, dualstack: false, fips: false, trailers: false },
     links: &["https://min.io/docs/minio/linux/reference/s3-api-compatibility.html"],
 };

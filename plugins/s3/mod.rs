@@ -90,6 +90,8 @@ static PROFILE: Profile = Profile {
         dualstack: true,
         // https://aws.amazon.com/compliance/fips/
         fips: true,
+        // https://docs.aws.amazon.com/AmazonS3/latest/API/sigv4-streaming-trailers.html
+        trailers: true,
     },
     links: &["https://docs.aws.amazon.com/AmazonS3/latest/API/Welcome.html"],
 };

@@ -68,6 +68,7 @@ static PROFILE: Profile = Profile {
         // https://docs.wasabi.com/apidocs/wasabi-api: as S3
         delete_batch_max: 1000,
     },
-    features: Features { accelerate: false, dualstack: false, fips: false },
+    // No page says that checksums may follow a body.
+    features: Features { accelerate: false, dualstack: false, fips: false, trailers: false },
     links: &["https://docs.wasabi.com/apidocs/wasabi-api"],
 };

@@ -132,7 +132,9 @@ impl Upstream {
         };
         match reply {
             Ok(reply) if self.is_premature(&reply, sending.as_deref()) => {
-                sending.iter().for_each(|sending| sending.cut());
+                if let Some(sending) = &sending {
+                    sending.cut();
+                }
                 Err(UpstreamError::Http("a success before the end of the request".to_owned()))
             }
             Ok(reply) => Ok(reply.map(|body| ReplyStream::new(body, self.timeouts.stall, sending))),

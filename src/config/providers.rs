@@ -117,6 +117,7 @@ fn settings(credentials: Credentials, table: &mut Table<'_>) -> Settings {
         accelerate: table.boolean("accelerate", false),
         addressing: table.choice("addressing", &styles),
         public_url: table.text("public_url"),
+        trailers: table.has("trailers").then(|| table.boolean("trailers", false)),
     }
 }
 

@@ -36,8 +36,8 @@ pub(super) async fn upload(
     incoming: Incoming,
 ) -> Result<Response<Content>, S3Error> {
     let is_whole = handling.operation() == Operation::PutObject;
-    let headers = if is_whole { handling.headers_of_new_object()? } else { handling.headers()? };
-    let Sent { payload, body } = body::upload(handling, incoming).await?;
+    let mut headers = if is_whole { handling.headers_of_new_object()? } else { handling.headers()? };
+    let Sent { payload, body } = body::upload(handling, &mut headers, incoming).await?;
     reply::pass(handling.send(Sending { headers, payload, body }).await?).await
 }
 

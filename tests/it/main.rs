@@ -28,6 +28,7 @@ mod s3_digests;
 mod s3_form;
 mod s3_keys;
 mod s3_replies;
+mod s3_trailers;
 mod s3_truncated;
 mod server_admin;
 mod server_drain;

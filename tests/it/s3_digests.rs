@@ -91,10 +91,10 @@ async fn every_right_digest_is_taken() {
         witnesses.accept(&put(mode).header("content-md5", md5(BODY)).sign()).await;
         for algorithm in ChecksumAlgorithm::ALL {
             let ask = put(mode).trailer(algorithm);
-            let has_trailer = Mode::TRAILER.contains(&mode);
-            let wire = match has_trailer {
-                true => ask.sign(),
-                false => ask.header(algorithm.header(), checksum(algorithm, BODY)).sign(),
+            let wire = if Mode::TRAILER.contains(&mode) {
+                ask.sign()
+            } else {
+                ask.header(algorithm.header(), checksum(algorithm, BODY)).sign()
             };
             witnesses.accept(&wire).await;
         }

@@ -10,6 +10,9 @@ use crate::support::{
     s3_client::{Ask, Mode, S3_KEYS, Wire, checksum, in_front_of},
 };
 
+/// More than a chunk.
+const BODY: &[u8] = &[b'a'; 20_000];
+
 const STORED: &str = "HTTP/1.1 200 OK\r\netag: \"a\"\r\ncontent-length: 0\r\n\r\n";
 
 async fn behind(recorder: &Recorder) -> TestGateway {
@@ -36,7 +39,7 @@ async fn a_success_before_the_body_was_proven_is_not_passed_on() {
     let recorder = Recorder::answering(|_| Some(Answer::new(STORED))).await;
     let gateway = behind(&recorder).await;
     for mode in Mode::ALL {
-        let wire = Ask::put("/photos/a", mode, &[b'a'; 20_000]).chunk_bytes(8192).sign();
+        let wire = Ask::put("/photos/a", mode, BODY).chunk_bytes(8192).sign();
         let mut raw = Raw::connect(gateway.s3()).await;
         let body = wire.body();
         raw.send([wire.head(), body[..body.len() - 1].to_vec()].concat()).await;
@@ -54,13 +57,13 @@ async fn a_success_for_a_body_that_turns_out_wrong_is_not_passed_on() {
         Recorder::answering(|request| (request.body.len() >= 8192).then(|| Answer::new(STORED))).await;
     let gateway = behind(&recorder).await;
     for mode in Mode::TRAILER {
-        let wrong = Ask::put("/photos/a", mode, &[b'a'; 20_000]).trailer_of(b"other").sign();
+        let wrong = Ask::put("/photos/a", mode, BODY).trailer_of(b"other").sign();
         let reply = wrong.send(&gateway).await;
         assert!(matches!((reply.status, reply.s3_code()), (400, "BadDigest") | (503, _)), "{reply:?}");
     }
-    let md5 = Ask::put("/photos/a", Mode::Unsigned, &[b'a'; 20_000])
+    let wrong = Ask::put("/photos/a", Mode::Unsigned, BODY)
         .header("x-amz-checksum-crc32", checksum(ChecksumAlgorithm::Crc32, b"other"));
-    let reply = md5.sign().send(&gateway).await;
+    let reply = wrong.sign().send(&gateway).await;
     assert!(matches!((reply.status, reply.s3_code()), (400, "BadDigest") | (503, _)), "{reply:?}");
     recorder.settled().await;
     assert_eq!(recorder.complete(), 0);

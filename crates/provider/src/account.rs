@@ -18,6 +18,7 @@ pub struct Account {
     pub(crate) region: Region,
     pub(crate) hosts: Hosts,
     pub(crate) is_custom_endpoint: bool,
+    pub(crate) takes_trailers: bool,
     /// What stands before `/key` in a public address, where that is not the endpoint.
     pub(crate) public_base: Option<String>,
 }
@@ -69,6 +70,11 @@ impl Account {
     /// Whether the endpoint is a custom one, not the provider's own.
     pub fn is_custom_endpoint(&self) -> bool {
         self.is_custom_endpoint
+    }
+
+    /// Whether a checksum may follow a body there. What a profile says holds for the provider's own hosts alone.
+    pub fn takes_trailers(&self) -> bool {
+        self.takes_trailers
     }
 
     /// The scope that a request at `now` is signed for.

@@ -33,6 +33,9 @@ pub(crate) fn bind(profile: &'static Profile, settings: Settings) -> Result<Acco
             region: named.region,
             hosts: Hosts::new(own.base, own.accelerated, style),
             is_custom_endpoint: settings.endpoint.is_some(),
+            takes_trailers: settings
+                .trailers
+                .unwrap_or(profile.features.trailers && settings.endpoint.is_none()),
             public_base,
         }),
         _ => Err(problems.0),

@@ -255,6 +255,7 @@ pub struct Limits {
 
 /// What a provider can do beyond the least.
 #[derive(Debug)]
+#[expect(clippy::struct_excessive_bools, reason = "they are facts that do not depend on one another")]
 pub struct Features {
     /// Host names for transfer acceleration.
     pub accelerate: bool,
@@ -262,4 +263,6 @@ pub struct Features {
     pub dualstack: bool,
     /// FIPS 140 hosts.
     pub fips: bool,
+    /// A checksum may follow a body in chunks without signatures (`STREAMING-UNSIGNED-PAYLOAD-TRAILER`).
+    pub trailers: bool,
 }

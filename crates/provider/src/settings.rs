@@ -27,6 +27,8 @@ pub struct Settings {
     pub addressing: Option<Addressing>,
     /// Where objects are public, in place of the endpoint (a custom domain or a development URL).
     pub public_url: Option<String>,
+    /// Whether the endpoint takes checksums that follow a body, where that is known better than from the profile.
+    pub trailers: Option<bool>,
 }
 
 impl Settings {
@@ -43,6 +45,7 @@ impl Settings {
             accelerate: false,
             addressing: None,
             public_url: None,
+            trailers: None,
         }
     }
 }

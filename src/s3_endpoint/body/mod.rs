@@ -1,11 +1,12 @@
 //! The bodies of requests: an object's streams through [`Upload`], a document is read whole within its bound.
 
 mod checks;
+mod reframed;
 mod source;
 mod upload;
 
 use bytes::{Bytes, BytesMut};
-use http::{HeaderMap, HeaderName, header};
+use http::{HeaderMap, HeaderName, HeaderValue, header};
 use hyper::body::Incoming;
 use wharf_wire::{
     checksum::ChecksumAlgorithm,
@@ -18,6 +19,7 @@ use wharf_wire::{
 pub(super) use {source::Source, upload::not_last};
 
 use checks::Checks;
+use reframed::Reframed;
 use upload::{Framing, Upload};
 
 use crate::{
@@ -39,8 +41,13 @@ pub(super) struct Sent {
     pub(super) body: SendBody,
 }
 
-/// Makes an upload's body. Nothing has been read of it, unless it is empty, and then it has been verified.
-pub(super) async fn upload(handling: &Handling<'_>, incoming: Incoming) -> Result<Sent, S3Error> {
+/// Makes an upload's body, and adds to `headers` what its framing needs. Nothing has been read of it, unless it is empty,
+/// and then it has been verified.
+pub(super) async fn upload(
+    handling: &Handling<'_>,
+    headers: &mut HeaderMap,
+    incoming: Incoming,
+) -> Result<Sent, S3Error> {
     let call = handling.call;
     let mode = call.proof.map_or(PayloadMode::Unsigned, |proof| proof.verified.payload);
     let mut checks = Checks::of_headers(call.headers)?;
@@ -58,6 +65,10 @@ pub(super) async fn upload(handling: &Handling<'_>, incoming: Incoming) -> Resul
         Some(_) | None => Framing::None,
     };
     let upload = Upload::new(Source::new(incoming, handling.limits()), bytes, checks).framed(framing);
+    if let Some(trailer) = passed_trailer(handling, mode)? {
+        announce(trailer, bytes, headers);
+        return reframed(Reframed::new(upload, bytes, trailer), bytes).await;
+    }
     sent(upload, bytes, payload).await
 }
 
@@ -80,6 +91,33 @@ async fn sent(upload: Upload, bytes: u64, payload: Payload) -> Result<Sent, S3Er
         return Ok(Sent { payload, body: SendBody::Empty });
     }
     Ok(Sent { payload, body: SendBody::stream(upload) })
+}
+
+async fn reframed(upload: Reframed, bytes: u64) -> Result<Sent, S3Error> {
+    let body = match bytes {
+        0 => SendBody::from(upload.verify_empty().await?),
+        _ => SendBody::stream(upload),
+    };
+    Ok(Sent { payload: Payload::UnsignedTrailer, body })
+}
+
+/// The checksum that follows the body here, and to the provider as well if it takes such. Else it is verified and dropped:
+/// as a header it would have to be known before the body is.
+fn passed_trailer(handling: &Handling<'_>, mode: PayloadMode) -> Result<Option<ChecksumAlgorithm>, S3Error> {
+    let is_passed = mode.has_trailer() && handling.place.origin.account().takes_trailers();
+    if is_passed { trailer(handling.call.headers) } else { Ok(None) }
+}
+
+/// Says that `bytes` of payload come in chunks with a trailer.
+fn announce(trailer: ChecksumAlgorithm, bytes: u64, headers: &mut HeaderMap) {
+    headers.insert(TRAILER, HeaderValue::from_static(trailer.header()));
+    headers.insert(DECODED_LENGTH, bytes.into());
+    let stored = headers.get(header::CONTENT_ENCODING).map_or(b"".as_slice(), HeaderValue::as_bytes);
+    let separator = if stored.is_empty() { "" } else { "," };
+    let coding = [b"aws-chunked", separator.as_bytes(), stored].concat();
+    if let Ok(coding) = HeaderValue::from_bytes(&coding) {
+        headers.insert(header::CONTENT_ENCODING, coding);
+    }
 }
 
 /// Reads the document of an operation that has one, and verifies it: nothing of it is believed before that.

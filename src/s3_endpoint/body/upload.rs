@@ -16,7 +16,7 @@ use std::{
 
 use bytes::Bytes;
 use hyper::body::{Body, Frame, SizeHint};
-use wharf_wire::{chunked, form::FileReader, s3::ErrorCode};
+use wharf_wire::{checksum::Checksum, chunked, form::FileReader, s3::ErrorCode};
 
 use super::{checks::Checks, source::Source};
 use crate::{backend::upstream::SendError, error::S3Error};
@@ -46,6 +46,8 @@ pub(crate) struct Upload {
     unsent: u64,
     /// The payload's last byte, until everything behind it has been verified.
     held: Bytes,
+    /// The checksum that came behind the body.
+    trailer: Option<Checksum>,
     is_verified: bool,
 }
 
@@ -60,6 +62,7 @@ impl Upload {
             missing: bytes,
             unsent: bytes,
             held: Bytes::new(),
+            trailer: None,
             is_verified: false,
         }
     }
@@ -79,7 +82,12 @@ impl Upload {
         std::future::poll_fn(|context| self.poll_piece(context)).await
     }
 
-    fn poll_piece(&mut self, context: &mut Context<'_>) -> Poll<Option<Result<Bytes, S3Error>>> {
+    /// The checksum that came behind the body, once that has been verified.
+    pub(super) fn trailer(&self) -> Option<&Checksum> {
+        self.trailer.as_ref().filter(|_| self.is_verified)
+    }
+
+    pub(super) fn poll_piece(&mut self, context: &mut Context<'_>) -> Poll<Option<Result<Bytes, S3Error>>> {
         loop {
             if self.is_verified {
                 let held = std::mem::take(&mut self.held);
@@ -142,7 +150,7 @@ impl Upload {
     /// The end of the body: whatever was not proven until now is proven here.
     fn finish(&mut self) -> Result<(), S3Error> {
         let is_short = self.missing > 0;
-        let trailer = match std::mem::take(&mut self.framing) {
+        self.trailer = match std::mem::take(&mut self.framing) {
             Framing::Form(reader) => {
                 reader.finish()?;
                 if is_short {
@@ -154,7 +162,7 @@ impl Upload {
             Framing::Chunked(decoder) => decoder.finish()?,
             Framing::None => None,
         };
-        self.checks.finish(trailer.as_ref())?;
+        self.checks.finish(self.trailer.as_ref())?;
         self.is_verified = true;
         Ok(())
     }

@@ -250,6 +250,22 @@ pub(super) fn switches(provider: &dyn Provider) -> Outcome {
     Ok(())
 }
 
+/// They are claimed for own hosts alone; of any other endpoint the settings must say it.
+pub(super) fn trailers(provider: &dyn Provider) -> Outcome {
+    let profile = provider.profile();
+    let has_none = matches!(profile.endpoint, EndpointRule::CustomOnly);
+    ensure(!(has_none && profile.features.trailers), "trailers are claimed without hosts")?;
+    let own = sample::bind(provider, sample::settings(profile)?)?;
+    ensure(own.takes_trailers() == profile.features.trailers, "the own hosts are not as claimed")?;
+    for said in [None, Some(false), Some(true)] {
+        let endpoint = Some(sample::CUSTOM_ENDPOINT.to_owned());
+        let settings = Settings { endpoint, trailers: said, ..sample::settings(profile)? };
+        let takes = sample::bind(provider, settings)?.takes_trailers();
+        ensure(takes == (said == Some(true)), "a custom endpoint is not as the settings say")?;
+    }
+    Ok(())
+}
+
 pub(super) fn policies(provider: &dyn Provider) -> Outcome {
     let profile = provider.profile();
     let grants_keys = match profile.policies {

@@ -36,6 +36,7 @@ pub const CHECKS: &[Check] = &[
     Check { name: "reserved buckets", run: facts::reserved_buckets },
     Check { name: "credentials", run: facts::credentials },
     Check { name: "switches", run: facts::switches },
+    Check { name: "trailers", run: facts::trailers },
     Check { name: "policies", run: facts::policies },
     Check { name: "browser rules", run: facts::browser_rules },
     Check { name: "sizes", run: facts::sizes },

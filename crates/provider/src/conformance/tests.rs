@@ -39,7 +39,7 @@ const RIGHT: Profile = Profile {
         presign_seconds_max: 604_800,
         delete_batch_max: 1000,
     },
-    features: Features { accelerate: false, dualstack: false, fips: false },
+    features: Features { accelerate: false, dualstack: false, fips: false, trailers: false },
     links: &["https://right.example/docs"],
 };
 
@@ -53,7 +53,7 @@ const BY_ACCOUNT: Profile = Profile {
 /// One that is in order, with hosts by partition.
 const BY_PARTITION: Profile = Profile {
     endpoint: EndpointRule::Partitions(&[partition("one", &["north-1"]), partition("two", &["south-1"])]),
-    features: Features { accelerate: true, dualstack: true, fips: true },
+    features: Features { accelerate: true, dualstack: true, fips: true, trailers: true },
     ..RIGHT
 };
 
@@ -163,6 +163,7 @@ const WRONG: &[(&str, &dyn Provider)] = &[
     ("switches", &Says(&Profile { features: Features { accelerate: true, ..RIGHT.features }, ..RIGHT })),
     ("switches", &Says(&Profile { features: Features { dualstack: true, ..RIGHT.features }, ..RIGHT })),
     ("switches", &Says(&Profile { features: Features { fips: true, ..RIGHT.features }, ..RIGHT })),
+    ("trailers", &Says(&Profile { features: Features { trailers: true, ..RIGHT.features }, ..CUSTOM })),
     ("policies", &Says(&Profile { policies: documents("a:b", false), ..RIGHT })),
     (
         "policies",

@@ -47,6 +47,11 @@ impl PayloadMode {
         }
     }
 
+    /// Whether something may follow the payload.
+    pub fn has_trailer(&self) -> bool {
+        matches!(self, Self::StreamingSignedTrailer | Self::StreamingUnsignedTrailer)
+    }
+
     /// Whether the payload comes as `aws-chunked`.
     pub fn is_streaming(&self) -> bool {
         match self {
