@@ -17,7 +17,7 @@ work=$(mktemp -d)
 results=$work/results
 wharf_pid=
 
-ALL_SUITES="generated sdk presigned browser-put botocore wharf-test demo"
+ALL_SUITES="generated sdk presigned browser-put botocore wharf-test demo app"
 
 say() { printf '\n== %s\n' "$*"; }
 
@@ -126,6 +126,7 @@ suite_botocore() {
 }
 suite_wharf-test() { "$python" "$here/wharf_test.py"; }
 suite_demo() { node "$here/browser/demo.mjs" ${INTEROP_SCREENSHOTS:+"$INTEROP_SCREENSHOTS"}; }
+suite_app() { node "$here/app.mjs"; }
 
 # A suite that ends badly without naming a check has failed, too.
 run_suite() {
