@@ -48,3 +48,63 @@ fn is_host_of(host: &Host, door: &Listener) -> bool {
         Host::Name(name) => name == "localhost" && is_local(&own),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+    use crate::config::{Environment, from_toml_text};
+
+    const KEY: &str = "[[keys]]\nid = \"0123456789abcdef\"\nallow = []\n";
+
+    fn read(upstream: &str) -> Result<UpstreamConfig, Vec<String>> {
+        read_behind("127.0.0.1:8080", upstream)
+    }
+
+    fn read_behind(listen: &str, upstream: &str) -> Result<UpstreamConfig, Vec<String>> {
+        let text = format!("{KEY}[server]\napi_listen = \"{listen}\"\n[upstream]\n{upstream}");
+        match from_toml_text(&text, &Environment::default()) {
+            Ok(config) => Ok(config.upstream.unwrap()),
+            Err(error) => Err(error.0.into_iter().map(|problem| problem.path).collect()),
+        }
+    }
+
+    #[test]
+    fn an_endpoint_is_enough() {
+        let config = read("endpoint = \"http://127.0.0.1:3000/\"").unwrap();
+        assert_eq!(config.endpoint.origin(), "http://127.0.0.1:3000");
+        assert_eq!(config.timeouts.connect, Duration::from_secs(5));
+        assert_eq!(config.tunnel_idle_timeout, Duration::from_hours(1));
+        assert_eq!(
+            read("endpoint = \"https://app.internal\"").unwrap().endpoint.origin(),
+            "https://app.internal"
+        );
+    }
+
+    #[test]
+    fn what_is_no_app_is_refused() {
+        for upstream in ["", "endpoint = \"127.0.0.1:3000\"", "endpoint = \"http://a.example/path\""] {
+            assert_eq!(read(upstream).unwrap_err(), ["upstream.endpoint"], "{upstream}");
+        }
+        let late = "endpoint = \"http://a.example\"\ntimeouts = { stall_seconds = 0 }";
+        assert_eq!(read(late).unwrap_err(), ["upstream.timeouts.stall_seconds"]);
+    }
+
+    #[test]
+    fn wharf_is_not_its_own_app() {
+        for (listen, endpoint, is_own) in [
+            ("127.0.0.1:8080", "http://127.0.0.1:8080", true),
+            ("127.0.0.1:8080", "http://localhost:8080", true),
+            ("127.0.0.1:8080", "http://127.0.0.1:9090", true),
+            ("0.0.0.0:8080", "http://127.0.0.1:8080", true),
+            ("[::]:80", "http://localhost", true),
+            ("127.0.0.1:8080", "http://127.0.0.1:8081", false),
+            ("0.0.0.0:8080", "http://192.0.2.1:8080", false),
+            ("127.0.0.1:8080", "http://app.internal:8080", false),
+        ] {
+            let read = read_behind(listen, &format!("endpoint = \"{endpoint}\""));
+            assert_eq!(read.is_err(), is_own, "{endpoint} behind {listen}");
+        }
+    }
+}

@@ -101,7 +101,7 @@ impl<H: Handler> Connection<H> {
 
     async fn serve_http(self, transport: Transport) {
         let activity = Arc::new(Activity::new(&self.rules.limits, self.opened));
-        let builder = builder(&transport, &self.rules.limits, self.drain.clone());
+        let builder = builder(&self.rules.limits, self.drain.clone());
         let (stream, returned) = Watched::new(transport, Arc::clone(&activity));
         let service = service_fn(|request: Request<Incoming>| {
             let handler = Arc::clone(&self.handler);
@@ -172,8 +172,9 @@ impl<H: Handler> Connection<H> {
     }
 }
 
-/// HTTP as the limits allow it; over TLS the version is the one that ALPN chose, else the first bytes tell.
-fn builder(transport: &Transport, limits: &ServerLimits, drain: Drain) -> Builder<Streams> {
+/// HTTP as the limits allow it. The first bytes tell the version, over TLS too: a connection that can be upgraded is not
+/// told it beforehand.
+fn builder(limits: &ServerLimits, drain: Drain) -> Builder<Streams> {
     let patience = limits.body_timeout + limits.write_timeout;
     let mut builder = Builder::new(Streams::new(drain, patience));
     builder
@@ -189,11 +190,7 @@ fn builder(transport: &Transport, limits: &ServerLimits, drain: Drain) -> Builde
         .http2()
         .max_concurrent_streams(limits.streams_per_connection_max)
         .max_header_list_size(u32::try_from(limits.header_bytes_max).unwrap_or(u32::MAX));
-    match transport {
-        Transport::Tls(stream) if stream.get_ref().1.alpn_protocol() == Some(b"h2") => builder.http2_only(),
-        Transport::Tls(_) => builder.http1_only(),
-        Transport::Plain(_) => builder,
-    }
+    builder
 }
 
 /// Says that nothing more will come, then reads what is on its way until the peer has understood.

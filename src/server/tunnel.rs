@@ -170,7 +170,7 @@ mod tests {
     async fn a_peer_that_takes_nothing_is_idle_too() {
         let test = async |mut client: DuplexStream, _app: DuplexStream| {
             // More than every buffer on the way holds.
-            let _ = client.write_all(&[0; 3 * BUFFER_BYTES]).await;
+            let _ = client.write_all(&vec![0; 3 * BUFFER_BYTES]).await;
         };
         assert!(!carried(Duration::from_millis(50), test).await);
     }

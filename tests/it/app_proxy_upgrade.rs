@@ -2,16 +2,10 @@
 
 use std::time::Duration;
 
-use http::{Request, Response, StatusCode, header};
-use hyper::body::Incoming;
-use hyper_util::rt::TokioIo;
-use tokio::{
-    io::{AsyncReadExt, AsyncWriteExt},
-    sync::mpsc,
-};
+use tokio::sync::mpsc;
 
 use crate::support::{
-    app::{App, nothing, whole},
+    app::App,
     gateway::TestGateway,
     raw::{Raw, good_request},
 };
@@ -19,42 +13,10 @@ use crate::support::{
 const UPGRADE: &str = "GET /socket HTTP/1.1\r\nhost: a\r\nconnection: keep-alive, Upgrade\r\nupgrade: websocket\r\n\
                        sec-websocket-version: 13\r\nsec-websocket-key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n";
 
-/// Says what it hears until it hears "bye"; tells when it has ended, and whether the client ended it.
+/// An app that tells when a tunnel has ended, and whether the client ended it.
 async fn echo() -> (App, mpsc::UnboundedReceiver<bool>) {
     let (sender, ended) = mpsc::unbounded_channel();
-    let app = App::start(move |mut request: Request<Incoming>| {
-        let sender = sender.clone();
-        async move {
-            let Some(protocol) = request.headers().get(header::UPGRADE).cloned() else {
-                return Response::new(whole("plain"));
-            };
-            if protocol == "refused" {
-                return Response::builder().status(403).body(whole("no")).unwrap();
-            }
-            tokio::spawn(async move {
-                let mut stream = TokioIo::new(hyper::upgrade::on(&mut request).await.unwrap());
-                let mut buffer = [0; 1024];
-                let by_client = loop {
-                    match stream.read(&mut buffer).await {
-                        Ok(bytes @ 1..) if &buffer[..bytes] == b"bye" => break false,
-                        Ok(bytes @ 1..) => stream.write_all(&buffer[..bytes]).await.unwrap(),
-                        Ok(0) | Err(_) => break true,
-                    }
-                };
-                drop(stream);
-                let _ = sender.send(by_client);
-            });
-            Response::builder()
-                .status(StatusCode::SWITCHING_PROTOCOLS)
-                .header("connection", "upgrade")
-                .header("upgrade", protocol)
-                .header("sec-websocket-accept", "s3pPLMBiTxaQ9kYGzzhZRbK+xOo=")
-                .body(nothing())
-                .unwrap()
-        }
-    })
-    .await;
-    (app, ended)
+    (App::echo_telling(Some(sender)).await, ended)
 }
 
 async fn upgraded(gateway: &TestGateway) -> Raw {

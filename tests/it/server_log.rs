@@ -84,6 +84,7 @@ async fn a_request_is_one_line_without_its_query() {
     for part in [
         "method=\"POST\"",
         "path=\"/api/v1/upload/validate-key\"",
+        "route=\"validate_key\"",
         "status=200",
         "client=127.0.0.1",
         &format!("key=\"{}\"", log_name()),

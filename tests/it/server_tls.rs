@@ -18,6 +18,7 @@ use tokio::net::TcpStream;
 use tokio_rustls::{TlsConnector, client::TlsStream};
 
 use crate::support::{
+    app::App,
     gateway::{KEY, KEY_CONFIG, TestGateway},
     raw::{Raw, good_request},
 };
@@ -126,6 +127,26 @@ async fn a_reload_changes_the_certificate_and_keeps_connections() {
     assert!(connect(&gateway, &old, &["http/1.1"]).await.is_err());
     let stream = connect(&gateway, &new, &["http/1.1"]).await.expect("a TLS connection");
     assert_eq!(Raw::over(stream).ask(good_request()).await.status, 200);
+}
+
+#[tokio::test]
+async fn an_upgraded_connection_stays_inside_tls() {
+    let files = tempfile::tempdir().expect("a temporary directory");
+    let trusted = write_certificate(files.path());
+    let app = App::echo().await;
+    let endpoint = format!("[upstream]\nendpoint = \"http://{}\"\n", app.address);
+    let gateway = TestGateway::start(&format!("{}{endpoint}", config(&files))).await;
+    let mut raw = Raw::over(connect(&gateway, &trusted, &["http/1.1"]).await.expect("a TLS connection"));
+    raw.send("GET / HTTP/1.1\r\nhost: a\r\nconnection: upgrade\r\nupgrade: websocket\r\n\r\n").await;
+    assert_eq!(raw.head().await.status, 101);
+    assert_eq!(app.last().all("x-forwarded-proto"), ["https"]);
+    for size in [1, 100_000] {
+        let said = vec![b'x'; size];
+        raw.send(&said).await;
+        assert_eq!(raw.bytes(size).await, said);
+    }
+    raw.send("bye").await;
+    assert_eq!(raw.closed().await, "");
 }
 
 #[tokio::test]

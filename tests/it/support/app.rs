@@ -7,7 +7,7 @@ use std::{
 };
 
 use bytes::Bytes;
-use http::{HeaderMap, Method, Request, Response, Version};
+use http::{HeaderMap, Method, Request, Response, StatusCode, Version, header};
 use http_body_util::{BodyExt, Empty, Full, Limited, combinators::UnsyncBoxBody};
 use hyper::{
     body::{Body, Incoming},
@@ -15,7 +15,12 @@ use hyper::{
     service::service_fn,
 };
 use hyper_util::rt::TokioIo;
-use tokio::{net::TcpListener, task::JoinSet};
+use tokio::{
+    io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt},
+    net::TcpListener,
+    sync::mpsc::UnboundedSender,
+    task::JoinSet,
+};
 
 use super::gateway::{KEY_CONFIG, TestGateway};
 
@@ -94,6 +99,40 @@ impl App {
         Self::start(async |_| Response::new(whole("hello"))).await
     }
 
+    /// An app that switches to whatever protocol it is asked for, but "refused", and then says back what it hears until it
+    /// hears "bye".
+    pub(crate) async fn echo() -> Self {
+        Self::echo_telling(None).await
+    }
+
+    /// The same, telling when a tunnel has ended, and whether the client ended it.
+    pub(crate) async fn echo_telling(ended: Option<UnboundedSender<bool>>) -> Self {
+        Self::start(move |mut request: Request<Incoming>| {
+            let ended = ended.clone();
+            async move {
+                let Some(protocol) = request.headers().get(header::UPGRADE).cloned() else {
+                    return Response::new(whole("plain"));
+                };
+                if protocol == "refused" {
+                    return Response::builder().status(403).body(whole("no")).unwrap();
+                }
+                tokio::spawn(async move {
+                    let stream = hyper::upgrade::on(&mut request).await.unwrap();
+                    let by_client = say_back(TokioIo::new(stream)).await;
+                    ended.map(|ended| ended.send(by_client));
+                });
+                Response::builder()
+                    .status(StatusCode::SWITCHING_PROTOCOLS)
+                    .header("connection", "upgrade")
+                    .header("upgrade", protocol)
+                    .header("sec-websocket-accept", "s3pPLMBiTxaQ9kYGzzhZRbK+xOo=")
+                    .body(nothing())
+                    .unwrap()
+            }
+        })
+        .await
+    }
+
     /// The last request that came.
     pub(crate) fn last(&self) -> Seen {
         self.seen.lock().unwrap().last().expect("a request").clone()
@@ -112,6 +151,18 @@ impl App {
     /// A gateway in front of it.
     pub(crate) async fn behind_wharf(&self) -> TestGateway {
         TestGateway::start(&self.config()).await
+    }
+}
+
+/// Says back what it hears; whether the other side ended it.
+async fn say_back(mut stream: impl AsyncRead + AsyncWrite + Unpin) -> bool {
+    let mut buffer = [0; 1024];
+    loop {
+        match stream.read(&mut buffer).await {
+            Ok(bytes @ 1..) if &buffer[..bytes] == b"bye" => return false,
+            Ok(bytes @ 1..) => stream.write_all(&buffer[..bytes]).await.unwrap(),
+            Ok(0) | Err(_) => return true,
+        }
     }
 }
 
