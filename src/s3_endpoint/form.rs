@@ -45,7 +45,7 @@ pub(super) async fn post(
         return Err(S3Error::new(ErrorCode::InvalidRequest, message));
     }
     let place = Place::find(&endpoint.config, &endpoint.origins, &call.request.address)?;
-    let form_bytes = body::declared_length(call.headers, header::CONTENT_LENGTH)?;
+    let form_bytes = body::declared_length(call.headers, &header::CONTENT_LENGTH)?;
     let mut source = Source::new(incoming, &endpoint.config.server.limits);
     let (form, file) = read_fields(call, &mut source).await?;
     let (identity, policy) = prove(call, &form)?;

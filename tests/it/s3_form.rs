@@ -3,7 +3,16 @@
 
 use http::Method;
 use serde_json::json;
-use wharf::clock::Clock;
+use wharf::{
+    clock::Clock,
+    config::{
+        Environment,
+        checked::{Action, Grant, GrantBucket},
+        from_toml_text,
+    },
+    request::authenticate::begin_session,
+    sealing_key::sealer,
+};
 use wharf_wire::date::Timestamp;
 
 use crate::support::{
@@ -189,6 +198,30 @@ allow = [{ bucket = "photos", prefix = "up/", actions = ["write"] }]
     let (recorder, gateway) = recorded(keys).await;
     assert_eq!(PostForm::new("up/a", "file").sign().send(&gateway).await.status, 204);
     assert_eq!(recorder.complete(), 1);
+}
+
+#[tokio::test]
+async fn a_form_may_be_signed_with_a_short_lived_key() {
+    let sealing = "[server]\nsealing_keys = [\"c2VhbGluZy1rZXktb2YtdGhlLXRlc3RzLTAxMjM0NTY=\"]\n";
+    let configuration = [sealing, S3_KEYS].concat();
+    let (recorder, gateway) = recorded(&configuration).await;
+    let config = from_toml_text(&configuration, &Environment::default()).unwrap();
+    let sealer = sealer(&config.server).unwrap();
+    let expires_at = Clock::System.now().plus_seconds(600);
+    let grant = Grant {
+        bucket: GrantBucket::Named("photos".to_owned()),
+        prefix: "up/".to_owned(),
+        actions: vec![Action::Write],
+    };
+    let session = begin_session(&sealer, &config.keys[0], vec![grant], expires_at).unwrap();
+    let beyond = PostForm::new("down/a", "file").session(&session).sign().send(&gateway).await;
+    assert_eq!((beyond.status, beyond.s3_code()), (403, "AccessDenied"), "{beyond:?}");
+    let stolen =
+        PostForm::new("up/a", "file").session(&session).secret("guessed").sign().send(&gateway).await;
+    assert_eq!((stolen.status, stolen.s3_code()), (403, "SignatureDoesNotMatch"), "{stolen:?}");
+    assert_eq!(recorder.requests().len(), 0);
+    let reply = PostForm::new("up/a", "file").session(&session).sign().send(&gateway).await;
+    assert_eq!(reply.status, 204, "{reply:?}");
 }
 
 #[tokio::test]

@@ -60,7 +60,7 @@ pub(super) async fn upload(
     }
     let framing = match call.proof {
         Some(proof) if mode.is_streaming() => {
-            Framing::Chunked(decoder(proof, call.headers, bytes, &mut checks)?)
+            Framing::Chunked(Box::new(decoder(proof, call.headers, bytes, &mut checks)?))
         }
         Some(_) | None => Framing::None,
     };
@@ -157,12 +157,13 @@ pub(super) fn not_streamed() -> S3Error {
 
 /// Bytes of the payload, without framing.
 fn length(headers: &HeaderMap, mode: PayloadMode) -> Result<u64, S3Error> {
-    declared_length(headers, if mode.is_streaming() { DECODED_LENGTH } else { header::CONTENT_LENGTH })
+    let name = if mode.is_streaming() { DECODED_LENGTH } else { header::CONTENT_LENGTH };
+    declared_length(headers, &name)
 }
 
 /// A length that the header `name` declares.
-pub(super) fn declared_length(headers: &HeaderMap, name: HeaderName) -> Result<u64, S3Error> {
-    let Some(value) = headers.get(&name) else {
+pub(super) fn declared_length(headers: &HeaderMap, name: &HeaderName) -> Result<u64, S3Error> {
+    let Some(value) = headers.get(name) else {
         return Err(S3Error::new(ErrorCode::MissingContentLength, format!("The header {name} is missing.")));
     };
     let is_number = !value.is_empty() && value.as_bytes().iter().all(u8::is_ascii_digit);

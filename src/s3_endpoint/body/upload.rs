@@ -28,7 +28,7 @@ pub(crate) enum Framing {
     #[default]
     None,
     /// The chunks of aws-chunked.
-    Chunked(chunked::Decoder),
+    Chunked(Box<chunked::Decoder>),
     /// The rest of a form.
     Form(FileReader),
 }

@@ -3,10 +3,11 @@
 use base64::{Engine, engine::general_purpose::STANDARD};
 use hmac::{Hmac, KeyInit, Mac};
 use http::Method;
+use secrecy::ExposeSecret;
 use serde_json::{Value, json};
 use sha2::Sha256;
 use wharf::clock::Clock;
-use wharf_wire::date::Timestamp;
+use wharf_wire::{date::Timestamp, sigv4::Credentials};
 
 use super::s3_client::{Ask, Mode, S3_KEY, S3_SECRET, Wire};
 
@@ -20,7 +21,8 @@ pub(crate) struct PostForm {
     file: Vec<u8>,
     now: Timestamp,
     lives_seconds: u64,
-    secret: &'static str,
+    key_id: String,
+    secret: String,
     /// What follows the file.
     ending: String,
 }
@@ -34,7 +36,8 @@ impl PostForm {
             file: file.into(),
             now: Clock::System.now(),
             lives_seconds: 600,
-            secret: S3_SECRET,
+            key_id: S3_KEY.to_owned(),
+            secret: S3_SECRET.to_owned(),
             ending: format!("\r\n--{BOUNDARY}--\r\n"),
         };
         form.field("key", key)
@@ -56,8 +59,16 @@ impl PostForm {
         self
     }
 
-    pub(crate) fn secret(self, secret: &'static str) -> Self {
-        Self { secret, ..self }
+    pub(crate) fn secret(self, secret: &str) -> Self {
+        Self { secret: secret.to_owned(), ..self }
+    }
+
+    /// Signed with a short-lived key.
+    pub(crate) fn session(self, credentials: &Credentials) -> Self {
+        let token = credentials.session_token.as_ref().expect("a short-lived key has a token");
+        let key_id = credentials.access_key_id.as_str().to_owned();
+        let form = self.field("x-amz-security-token", token.expose_secret());
+        Self { key_id, ..form.secret(credentials.secret_access_key.expose_secret()) }
     }
 
     /// Signed at `now`, good for `lives_seconds`.
@@ -85,7 +96,7 @@ impl PostForm {
     pub(crate) fn sign(self) -> Wire {
         let date = self.now.amz_date();
         let day = date.day().to_owned();
-        let credential = format!("{S3_KEY}/{day}/us-east-1/s3/aws4_request");
+        let credential = format!("{}/{day}/us-east-1/s3/aws4_request", self.key_id);
         let form = self
             .field("x-amz-algorithm", "AWS4-HMAC-SHA256")
             .field("x-amz-credential", &credential)
@@ -105,10 +116,12 @@ impl PostForm {
     /// The request, with the fields as they are.
     pub(crate) fn wire(&self) -> Wire {
         let mut body: String = self.fields.iter().map(|(name, value)| part(name, value)).collect();
-        body += &format!(
-            "--{BOUNDARY}\r\nContent-Disposition: form-data; name=\"file\"; filename=\"cat.jpg\"\r\n\
-             Content-Type: image/jpeg\r\n\r\n"
-        );
+        body.extend([
+            "--",
+            BOUNDARY,
+            "\r\nContent-Disposition: form-data; name=\"file\"; filename=\"cat.jpg\"\r\n\
+             Content-Type: image/jpeg\r\n\r\n",
+        ]);
         let body = [body.as_bytes(), &self.file, self.ending.as_bytes()].concat();
         let content_type = format!("multipart/form-data; boundary={BOUNDARY}");
         Ask::new(Method::POST, "/photos")
