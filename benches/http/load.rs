@@ -14,6 +14,8 @@ use tokio::{
     task::JoinSet,
 };
 
+use super::process::spin;
+
 /// A reply's head and body fit in here, or the bench fails.
 const REPLY_BYTES_MAX: usize = 64 * 1024;
 
@@ -137,14 +139,6 @@ struct Pace {
 
 fn histogram() -> Result<Histogram<u64>, String> {
     Histogram::new_with_bounds(1, 60_000_000, 3).map_err(|error| error.to_string())
-}
-
-/// Keeps the load's core awake. On loopback whoever sends pays for waking the receiver's core (in a virtual machine, by
-/// leaving it), and the server that answers slower would pay more often: the load would be in its figures.
-async fn spin() {
-    loop {
-        tokio::task::yield_now().await;
-    }
 }
 
 async fn connection(address: SocketAddr, request: Vec<u8>, pace: Pace) -> Result<Histogram<u64>, String> {

@@ -16,7 +16,9 @@
 mod bodies;
 mod echo;
 mod load;
+#[path = "../support/process.rs"]
 mod process;
+mod server;
 
 use std::{process::ExitCode, time::Duration};
 
@@ -24,7 +26,7 @@ use bytes::Bytes;
 
 use bodies::{BROUGHT, CONFIGURED};
 use load::{Report, Target};
-use process::Server;
+use server::Server;
 
 /// How long things take in this run.
 #[derive(Clone, Copy)]
@@ -62,7 +64,7 @@ fn run(plan: Plan) -> Result<(), String> {
     println!(
         "ready after {:.0} ms, {:.1} MiB resident when idle\n",
         wharf.ready_after_ms(),
-        wharf.resident_mib()?
+        wharf.process.resident_mib()?
     );
     let echo = Server::echo(None)?;
 
@@ -96,7 +98,7 @@ fn run(plan: Plan) -> Result<(), String> {
             report.latency_ms(0.999)
         );
     }
-    println!("\n{:.1} MiB resident after the load", wharf.resident_mib()?);
+    println!("\n{:.1} MiB resident after the load", wharf.process.resident_mib()?);
     Ok(())
 }
 
@@ -112,7 +114,7 @@ fn compare(servers: [&Server; 3], target: &Target, plan: Plan) -> Result<[Runs; 
     for _ in 0..plan.rounds {
         for (server, runs) in servers.iter().zip(&mut runs) {
             let load = || load::saturated(server.address(), target, plan.connections, plan.round);
-            runs.push(server.cpu_during(load)?);
+            runs.push(server.process.cpu_during(load)?);
         }
     }
     Ok(runs)
