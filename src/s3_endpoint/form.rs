@@ -15,7 +15,6 @@ use http::{HeaderMap, HeaderName, HeaderValue, Response, StatusCode, header};
 use http_body_util::Full;
 use hyper::body::Incoming;
 use wharf_wire::{
-    encode,
     form::{Claim, FileReader, Form, FormError, FormReader, Progress, Success, policy::Policy},
     names::ObjectKey,
     s3::{
@@ -28,7 +27,7 @@ use wharf_wire::{
 use super::{
     Call, Caller, Content, Place, S3Endpoint,
     body::{self, Sent, Source},
-    forward::{Handling, Sending},
+    forward::{Handling, Sending, tags_as_query},
     list, reply, rights,
 };
 use crate::{error::S3Error, request::authenticate::Identity};
@@ -135,16 +134,7 @@ const SIGNATURE: [&str; 3] = ["x-amz-algorithm", "x-amz-credential", "x-amz-sign
 /// The document of tags that a form has, as the header has them: `a=b&c=d`.
 fn as_query(tagging: &str) -> Result<String, S3Error> {
     let malformed = |error| S3Error::new(ErrorCode::MalformedXML, format!("The field tagging is {error}."));
-    let mut query = String::new();
-    for (key, value) in xml::read_tagging(tagging.as_bytes()).map_err(malformed)? {
-        if !query.is_empty() {
-            query.push('&');
-        }
-        encode::query(&key, &mut query);
-        query.push('=');
-        encode::query(&value, &mut query);
-    }
-    Ok(query)
+    Ok(tags_as_query(&xml::read_tagging(tagging.as_bytes()).map_err(malformed)?))
 }
 
 /// The reply that the form wants. `stored` are the provider's headers.

@@ -236,3 +236,17 @@ pub(super) fn strip_aws_chunked(headers: &mut HeaderMap) {
         headers.insert(header::CONTENT_ENCODING, stored);
     }
 }
+
+/// Tags as a header has them: `a=b&c=d`.
+pub(super) fn tags_as_query(tags: &[(String, String)]) -> String {
+    let mut query = String::new();
+    for (key, value) in tags {
+        if !query.is_empty() {
+            query.push('&');
+        }
+        encode::query(key, &mut query);
+        query.push('=');
+        encode::query(value, &mut query);
+    }
+    query
+}

@@ -62,7 +62,7 @@ pub(super) async fn copy(
         let is_object = job.target.is_object();
         let stored = job.run(opened).await?;
         let mut response = list::document(document(is_object, &stored));
-        keep_amz(&mut response, stored.headers);
+        keep_amz(&mut response, &stored.headers);
         response
     } else {
         working(handling, job, opened)
@@ -140,7 +140,7 @@ fn document(is_object: bool, stored: &Stored) -> String {
 }
 
 /// Version, encryption, expiration: what a provider says of an object that it has made.
-fn keep_amz(response: &mut Response<Content>, said: HeaderMap) {
+fn keep_amz(response: &mut Response<Content>, said: &HeaderMap) {
     let said = said.iter().filter(|(name, _)| name.as_str().starts_with("x-amz-"));
     response.headers_mut().extend(said.map(|(name, value)| (name.clone(), value.clone())));
 }

@@ -1,6 +1,6 @@
 //! What a copy takes over of its source besides the bytes.
 
-use http::{HeaderMap, HeaderName};
+use http::{HeaderMap, HeaderName, HeaderValue};
 use wharf_wire::s3::ErrorCode;
 
 use super::source::{Opened, Source};
@@ -41,7 +41,7 @@ pub(super) fn keeps_metadata(asked: &HeaderMap) -> Result<bool, S3Error> {
 
 /// Whether a directive is `COPY`, as it is when it is not there.
 fn keeps(asked: &HeaderMap, directive: &HeaderName) -> Result<bool, S3Error> {
-    match asked.get(directive).map(|value| value.as_bytes()) {
+    match asked.get(directive).map(HeaderValue::as_bytes) {
         None | Some(b"COPY") => Ok(true),
         Some(b"REPLACE") => Ok(false),
         Some(_) => Err(S3Error::new(ErrorCode::InvalidArgument, format!("{directive} is COPY or REPLACE."))),
@@ -72,8 +72,6 @@ fn is_metadata(name: &HeaderName) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use http::HeaderValue;
-
     use super::*;
 
     fn headers(pairs: &[(&'static str, &'static str)]) -> HeaderMap {

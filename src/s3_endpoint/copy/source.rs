@@ -3,7 +3,6 @@
 use http::{HeaderMap, HeaderName, HeaderValue, Response, StatusCode, header};
 use hyper::body::Body;
 use wharf_wire::{
-    encode,
     s3::{CopySource, ErrorCode, Operation, Parameter, Parameters},
     xml::{self, DOCUMENT_BYTES_MAX},
 };
@@ -11,7 +10,7 @@ use wharf_wire::{
 use super::{
     super::{
         Place,
-        forward::Sending,
+        forward::{Sending, tags_as_query},
         reply::{self, upstream_error},
     },
     object::Object,
@@ -116,10 +115,9 @@ impl Source {
     pub(super) async fn reopen(&self, range: Range, etag: &HeaderValue) -> Result<Opened, S3Error> {
         let mut headers = self.headers.clone();
         headers.insert(header::IF_MATCH, etag.clone());
-        let opened = self.read(Some(range), headers).await.map_err(|error| match error.code {
-            ErrorCode::PreconditionFailed => changed(),
-            _ => error,
-        })?;
+        let opened = self.read(Some(range), headers).await;
+        let opened = opened
+            .map_err(|error| if error.code == ErrorCode::PreconditionFailed { changed() } else { error })?;
         // A store without conditions sends what it has now.
         if opened.headers.get(header::ETAG) == Some(etag) { Ok(opened) } else { Err(changed()) }
     }
@@ -160,7 +158,7 @@ impl Source {
         let body = self.ask(Operation::GetObjectTagging, self.headers.clone()).await?.into_body();
         let document = reply::read_bounded(body, DOCUMENT_BYTES_MAX).await?;
         let tags = xml::read_tagging(&document).map_err(|error| upstream_error(error.to_string()))?;
-        let header = HeaderValue::try_from(in_header(&tags));
+        let header = HeaderValue::try_from(tags_as_query(&tags));
         header.map(Some).map_err(|error| upstream_error(error.to_string()))
     }
 }
@@ -186,18 +184,4 @@ fn check_range(reply: &Response<ReplyStream>, range: Range) -> Result<(), S3Erro
     }
     let message = "The source does not have all bytes of x-amz-copy-source-range.";
     Err(S3Error::new(ErrorCode::InvalidArgument, message).cause(format!("what came is {came:?}")))
-}
-
-/// `a=b&c=d`
-fn in_header(tags: &[(String, String)]) -> String {
-    let mut text = String::new();
-    for (key, value) in tags {
-        if !text.is_empty() {
-            text.push('&');
-        }
-        encode::query(key, &mut text);
-        text.push('=');
-        encode::query(value, &mut text);
-    }
-    text
 }
