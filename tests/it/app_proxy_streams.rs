@@ -29,8 +29,8 @@ fn by_hand() -> (mpsc::Sender<Piece>, Content) {
     (sender, stream(StreamBody::new(pieces)))
 }
 
-fn data(text: &'static str) -> Piece {
-    Ok(Frame::data(Bytes::from_static(text.as_bytes())))
+fn data(text: &'static str) -> Frame<Bytes> {
+    Frame::data(Bytes::from_static(text.as_bytes()))
 }
 
 /// An app whose one reply has the body that the test makes by hand.
@@ -62,7 +62,7 @@ async fn events_arrive_while_the_reply_goes_on() {
     assert_eq!((head.status, head.header("content-type")), (200, Some("text/event-stream")));
     for _ in 0..3 {
         // The next event is made only when the one before has come.
-        events.send(data("data: 1\n\n")).await.unwrap();
+        events.send(Ok(data("data: 1\n\n"))).await.unwrap();
         assert_eq!(raw.bytes(14).await, b"9\r\ndata: 1\n\n\r\n");
     }
     drop(events);
@@ -249,7 +249,7 @@ async fn an_app_that_dies_within_a_reply_cuts_the_client() {
         let mut raw = Raw::connect(gateway.api()).await;
         raw.send(GET).await;
         assert_eq!(raw.head().await.status, 200);
-        pieces.send(data("half")).await.unwrap();
+        pieces.send(Ok(data("half"))).await.unwrap();
         let seen = if headers.is_empty() { &b"4\r\nhalf\r\n"[..] } else { b"half" };
         assert_eq!(raw.bytes(seen.len()).await, seen);
         pieces.send(Err(AppFailed)).await.unwrap();

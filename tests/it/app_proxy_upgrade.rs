@@ -1,4 +1,4 @@
-//! Connections that leave HTTP on their way to the app behind Wharf: WebSockets, and whatever else an app agrees to.
+//! Connections that leave HTTP on their way to the app behind Wharf, for a WebSocket or whatever else an app agrees to.
 
 use std::time::Duration;
 
