@@ -56,10 +56,15 @@ fn allows(grant: &Grant, action: Action, bucket: &str, key: &str) -> bool {
     is_for(grant, bucket) && grant.actions.contains(&action) && is_below(&grant.prefix, key)
 }
 
-/// Whether `key` is below `prefix`. S3 takes `..` as it stands, but some stores keep objects as files and walk up with
-/// it: `uploads/../private` is not below `uploads/`.
+/// Whether `key` is below `prefix`: `uploads/../private` is not below `uploads/`.
 fn is_below(prefix: &str, key: &str) -> bool {
-    prefix.is_empty() || (key.starts_with(prefix) && !key.split(['/', '\\']).any(|part| part == ".."))
+    prefix.is_empty() || (key.starts_with(prefix) && !walks_up(key))
+}
+
+/// Whether `key` may lead out of a prefix. S3 takes `..` as it stands, but some stores keep objects as files and walk up
+/// with it.
+pub(crate) fn walks_up(key: &str) -> bool {
+    key.split(['/', '\\']).any(|part| part == "..")
 }
 
 #[cfg(test)]

@@ -11,6 +11,7 @@ use crate::{
     backend::{Origin, Origins},
     config::{Config, checked::BucketConfig},
     error::S3Error,
+    request::authorize::walks_up,
 };
 
 /// Where a request goes. Rights are checked on the caller's names, requests are made with the provider's.
@@ -41,6 +42,10 @@ impl<'a> Place<'a> {
     pub(super) fn provider_key(&self, key: &ObjectKey) -> Result<ObjectKey, S3Error> {
         if self.bucket.key_prefix.is_empty() {
             return Ok(key.clone());
+        }
+        if walks_up(key.as_str()) {
+            let message = "In this bucket a key has no part that is `..`: it could lead out of it.";
+            return Err(S3Error::new(ErrorCode::AccessDenied, message));
         }
         let whole = [&self.bucket.key_prefix, key.as_str()].concat();
         ObjectKey::parse(&whole).map_err(|_| {

@@ -125,3 +125,25 @@ async fn every_key_reaches_the_provider_byte_for_byte() {
     assert_eq!((reply.status, reply.s3_code()), (400, "KeyTooLongError"));
     assert_eq!(recorder.complete(), keys.len());
 }
+
+/// Neighbours share the provider's bucket, and a store that keeps files would find theirs one step up.
+#[tokio::test]
+async fn no_key_leads_out_of_a_bucket_that_is_a_prefix() {
+    let recorder = Recorder::start().await;
+    let config = in_front_of(&recorder.endpoint(), S3_KEYS);
+    let gateway = TestGateway::start(&[&config, "key_prefix = \"tenant/\"\n"].concat()).await;
+    for path in [
+        "/photos/../other",
+        "/photos/a/%2e%2e/%2E./other",
+        "/photos/..",
+        "/photos/a%2F..%5C..",
+        "/photos/a/..",
+    ] {
+        for method in [Method::GET, Method::PUT, Method::DELETE] {
+            assert_eq!(Ask::new(method, path).sign().status(&gateway).await, 403, "{path}");
+        }
+    }
+    assert_eq!(recorder.requests().len(), 0);
+    assert_eq!(Ask::put("/photos/a..b/...", Mode::Hash, b"a").sign().status(&gateway).await, 200);
+    assert_eq!(recorder.requests()[0].target(), "/stored-photos/tenant/a..b/...");
+}
