@@ -11,7 +11,7 @@ use super::{
     Request,
     body::{FileEntry, Files, Number, Text},
     expiry::SmartExpiry,
-    reply::{self, Hints, Performance, RequiredHeaders},
+    reply::{self, Hints, Performance, Plain, RequiredHeaders},
     storage::EncryptionReply,
     upload::{Signed, Uploads},
 };
@@ -63,9 +63,9 @@ struct SignedFile<'a> {
     original_filename: &'a str,
     upload_filename: String,
     key: String,
-    upload_url: String,
-    public_url: String,
-    cdn_url: Option<String>,
+    upload_url: Plain<String>,
+    public_url: Plain<String>,
+    cdn_url: Option<Plain<String>>,
     content_type: &'a str,
     file_size: Option<u64>,
     expires_in: u32,
@@ -75,7 +75,7 @@ struct SignedFile<'a> {
     smart_expiry: SmartExpiry,
     upload_id: String,
     required_headers: RequiredHeaders,
-    complete_token: String,
+    complete_token: Plain<String>,
 }
 
 #[derive(Serialize)]
@@ -168,9 +168,9 @@ fn sign<'f>(
         original_filename: signed.original_name,
         upload_filename: name,
         key,
-        upload_url: url.into_exposed(),
-        public_url,
-        cdn_url,
+        upload_url: Plain(url.into_exposed()),
+        public_url: Plain(public_url),
+        cdn_url: cdn_url.map(Plain),
         content_type: signed.content_type,
         file_size: signed.file_bytes,
         expires_in: expiry.seconds,
@@ -180,6 +180,6 @@ fn sign<'f>(
         smart_expiry: expiry.smart,
         upload_id: id.into_string(),
         required_headers,
-        complete_token,
+        complete_token: Plain(complete_token),
     })))
 }

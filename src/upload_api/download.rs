@@ -19,7 +19,7 @@ use super::{
     Request,
     body::{GetFields, Text, non_empty},
     expiry,
-    reply::{self, Hints, Performance},
+    reply::{self, Hints, Performance, Plain},
 };
 
 /// Bytes of a usual reply, so that its buffer grows once.
@@ -33,9 +33,9 @@ const VALUE_BYTES_MAX: usize = 1024;
 struct Reply<'a> {
     success: bool,
     provider: &'static str,
-    download_url: &'a str,
-    public_url: String,
-    cdn_url: Option<String>,
+    download_url: Plain<&'a str>,
+    public_url: Plain<String>,
+    cdn_url: Option<Plain<String>>,
     key: &'a str,
     file_key: &'a str,
     region: &'a str,
@@ -65,9 +65,9 @@ pub(super) fn handle(request: &Request<'_>) -> Result<Response<Full<Bytes>>, Err
     let reply = Reply {
         success: true,
         provider: target.profile().kind,
-        download_url: signed.url.expose(),
-        public_url: target.public_url(&object),
-        cdn_url,
+        download_url: Plain(signed.url.expose()),
+        public_url: Plain(target.public_url(&object)),
+        cdn_url: cdn_url.map(Plain),
         key,
         file_key: key,
         region: target.account.region().as_str(),

@@ -170,7 +170,8 @@ impl Request<'_> {
     }
 
     fn performance(&self) -> Performance<'_> {
-        let micros = self.parts.clock.elapsed().saturating_sub(self.started).as_micros();
+        let elapsed = self.parts.clock.elapsed().saturating_sub(self.started);
+        let micros = u64::try_from(elapsed.as_micros()).unwrap_or(u64::MAX);
         let total_time = format!("{}.{:03}ms", micros / 1000, micros % 1000);
         Performance { request_id: &self.call.context.request_id, total_time }
     }

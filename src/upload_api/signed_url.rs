@@ -10,7 +10,7 @@ use crate::error::Error;
 use super::{
     Request,
     expiry::SmartExpiry,
-    reply::{self, Hints, Performance, RequiredHeaders},
+    reply::{self, Hints, Performance, Plain, RequiredHeaders},
     storage::EncryptionReply,
     upload::Uploads,
 };
@@ -23,9 +23,9 @@ const REPLY_BYTES: usize = 2560;
 struct Reply<'a> {
     success: bool,
     provider: &'static str,
-    upload_url: &'a str,
-    public_url: &'a str,
-    cdn_url: Option<&'a str>,
+    upload_url: Plain<&'a str>,
+    public_url: Plain<&'a str>,
+    cdn_url: Option<Plain<&'a str>>,
     upload_id: &'a str,
     key: &'a str,
     region: &'a str,
@@ -34,7 +34,7 @@ struct Reply<'a> {
     expires_in: u32,
     expires_at: String,
     required_headers: &'a RequiredHeaders,
-    complete_token: String,
+    complete_token: Plain<String>,
     hint: Hints,
     data: Data<'a>,
     smart_expiry: &'a SmartExpiry,
@@ -62,9 +62,9 @@ pub(super) fn handle(request: &Request<'_>) -> Result<Response<Full<Bytes>>, Err
     let reply = Reply {
         success: true,
         provider: target.profile().kind,
-        upload_url: signed.url.expose(),
-        public_url: &signed.public_url,
-        cdn_url: signed.cdn_url.as_deref(),
+        upload_url: Plain(signed.url.expose()),
+        public_url: Plain(&signed.public_url),
+        cdn_url: signed.cdn_url.as_deref().map(Plain),
         upload_id: signed.id.as_str(),
         key: &signed.key,
         region: target.account.region().as_str(),
@@ -73,7 +73,7 @@ pub(super) fn handle(request: &Request<'_>) -> Result<Response<Full<Bytes>>, Err
         expires_in: signed.expiry.seconds,
         expires_at: request.expires_at(signed.expiry.seconds),
         required_headers: &signed.required_headers,
-        complete_token,
+        complete_token: Plain(complete_token),
         hint: Hints::default()
             .required_headers(!signed.required_headers.0.is_empty())
             .private(target.is_private())
