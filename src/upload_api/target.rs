@@ -93,9 +93,8 @@ impl<'a> Target<'a> {
 
     /// Refuses a bucket that the provider cannot address: that is the caller's mistake.
     pub(super) fn check_bucket(&self) -> Result<(), Error> {
-        let location = self.account.location(Some(&self.bucket), None);
         let refused = |unsupported| Error::new(Code::InvalidBucketName, format!("{unsupported}."));
-        location.map(drop).map_err(refused)
+        self.account.check_bucket(&self.bucket).map_err(refused)
     }
 
     /// The CDN in front of the bucket: the configured one, else the one that the body names.

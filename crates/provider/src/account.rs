@@ -97,17 +97,28 @@ impl Account {
     /// As [`Self::location`], for a bucket name that was not checked: S3 still has buckets that are older than its
     /// naming rules, always in path style.
     pub fn locate(&self, bucket: Option<&str>, key: Option<&str>) -> Result<Location, Unsupported> {
-        let reserved = self.profile.reserved_bucket_suffixes.iter();
-        if let Some(reserved) = bucket.and_then(|name| reserved.clone().find(|it| name.ends_with(it.suffix)))
-        {
+        bucket.map_or(Ok(()), |bucket| self.check(bucket))?;
+        Ok(self.hosts.preferred(bucket, key))
+    }
+
+    /// Refuses the buckets that [`Self::location`] refuses.
+    pub fn check_bucket(&self, bucket: &BucketName) -> Result<(), Unsupported> {
+        self.check(bucket.as_str())
+    }
+
+    fn check(&self, bucket: &str) -> Result<(), Unsupported> {
+        let mut reserved = self.profile.reserved_bucket_suffixes.iter();
+        if let Some(reserved) = reserved.find(|it| bucket.ends_with(it.suffix)) {
             return Err(self.unsupported(format!(
                 "general purpose bucket whose name ends in {}: such names are those of {}",
                 reserved.suffix, reserved.names
             )));
         }
-        self.hosts.preferred(bucket, key).ok_or_else(|| {
-            self.unsupported("transfer acceleration for bucket names with more in them than a-z, 0-9 and `-`")
-        })
+        if self.hosts.can_address(bucket) {
+            return Ok(());
+        }
+        Err(self
+            .unsupported("transfer acceleration for bucket names with more in them than a-z, 0-9 and `-`"))
     }
 
     /// The object's address without a signature, percent-encoded; never on acceleration hosts, which bill a download.

@@ -73,16 +73,18 @@ impl Hosts {
         }
     }
 
-    /// As [`Self::plain`], on the acceleration hosts where the account uses them; `None` where the bucket's name
-    /// cannot stand in one.
-    pub(crate) fn preferred(&self, bucket: Option<&str>, key: Option<&str>) -> Option<Location> {
+    /// As [`Self::plain`], on the acceleration hosts where the account uses them; the bucket is one that
+    /// [`Self::can_address`].
+    pub(crate) fn preferred(&self, bucket: Option<&str>, key: Option<&str>) -> Location {
         match (&self.accelerated, bucket) {
-            (Some(accelerated), Some(bucket)) => {
-                let fits = is_host_label(bucket) && BUCKET_BYTES.contains(&bucket.len());
-                fits.then(|| self.place(under(bucket, accelerated), None, key))
-            }
-            (None, _) | (_, None) => Some(self.plain(bucket, key)),
+            (Some(accelerated), Some(bucket)) => self.place(under(bucket, accelerated), None, key),
+            (None, _) | (_, None) => self.plain(bucket, key),
         }
+    }
+
+    /// Whether `bucket` can stand in the acceleration hosts, where the account uses them.
+    pub(crate) fn can_address(&self, bucket: &str) -> bool {
+        self.accelerated.is_none() || (is_host_label(bucket) && BUCKET_BYTES.contains(&bucket.len()))
     }
 
     /// A certificate's `*` stands for one label, so a bucket with dots has a host of its own only without TLS.
