@@ -16,33 +16,31 @@ use crate::support::{
 
 /// Two buckets at the store `one`, and one at `two`, each below a prefix.
 pub(crate) fn config(one: &str, two: &str, keys: &str) -> String {
-    let mut text = keys.to_owned();
-    for (name, endpoint) in [("one", one), ("two", two)] {
-        text += &format!(
+    let providers = [("one", one), ("two", two)].map(|(name, endpoint)| {
+        format!(
             "[providers.{name}]\nplugin = \"minio\"\nendpoint = \"{endpoint}\"\naccess_key_id = \"{}\"\n\
              secret_access_key = \"{}\"\n",
             store::ACCESS_KEY,
             store::SECRET_KEY
-        );
-    }
-    for (bucket, provider, prefix) in
-        [("photos", "one", "a/"), ("albums", "one", "b/"), ("copies", "two", "c/")]
-    {
-        text += &format!(
+        )
+    });
+    let buckets = [("photos", "one", "a/"), ("albums", "one", "b/"), ("copies", "two", "c/")];
+    let buckets = buckets.map(|(bucket, provider, prefix)| {
+        format!(
             "[buckets.{bucket}]\nprovider = \"{provider}\"\nbucket = \"stored-photos\"\nkey_prefix = \"{prefix}\"\n"
-        );
-    }
-    text
+        )
+    });
+    [keys, &providers.concat(), &buckets.concat()].concat()
 }
 
 /// Two stores with a gateway in front.
-struct Two {
+struct Pair {
     one: Store,
     two: Store,
     gateway: TestGateway,
 }
 
-impl Two {
+impl Pair {
     async fn start() -> Self {
         Self::start_with(S3_KEYS).await
     }
@@ -81,7 +79,7 @@ fn path(bucket: &str, key: &str) -> String {
 
 #[tokio::test]
 async fn an_object_is_copied_within_a_store_and_to_another() {
-    let two = Two::start().await;
+    let two = Pair::start().await;
     for key in ["plain.txt", "a b+c%2F&=?#ü'\"<.txt", "in/a/folder", "%C3%BC"] {
         two.put(&path("photos", key), key).await;
         // In ASCII, as S3 hands it out.
@@ -106,7 +104,7 @@ async fn an_object_is_copied_within_a_store_and_to_another() {
 
 #[tokio::test]
 async fn metadata_is_replaced_where_that_is_asked() {
-    let two = Two::start().await;
+    let two = Pair::start().await;
     two.put("/photos/a", "hello").await;
     for target in ["/albums/a", "/copies/a"] {
         let ask = copying("photos/a", target).header("x-amz-metadata-directive", "REPLACE");
@@ -122,7 +120,7 @@ async fn metadata_is_replaced_where_that_is_asked() {
 
 #[tokio::test]
 async fn nothing_and_much_are_copied_to_another_store() {
-    let two = Two::start().await;
+    let two = Pair::start().await;
     let much: String = (0..).map(|number: u32| format!("{number:07} ")).take(9 * 128 * 1024).collect();
     for body in ["", much.as_str()] {
         two.put("/photos/a", body).await;
@@ -149,7 +147,7 @@ allow = [
     { bucket = "copies", prefix = "open/", actions = ["read", "write"] },
 ]
 "#;
-    let two = Two::start_with(keys).await;
+    let two = Pair::start_with(keys).await;
     two.put("/photos/open/a", "hello").await;
     two.put("/photos/closed/a", "hello").await;
     for (source, target, code) in [
@@ -173,7 +171,7 @@ allow = [
 
 #[tokio::test]
 async fn conditions_on_the_source_hold() {
-    let two = Two::start().await;
+    let two = Pair::start().await;
     two.put("/photos/a", "hello").await;
     let etag = "\"5d41402abc4b2a76b9719d911017c592\"";
     let ask = copying("photos/a", "/copies/a").header("x-amz-copy-source-if-match", etag);
@@ -185,7 +183,7 @@ const BEYOND: &str = "bytes=5-5242896";
 
 #[tokio::test]
 async fn parts_are_copied_by_their_ranges() {
-    let two = Two::start().await;
+    let two = Pair::start().await;
     let body = "0123456789abcdef".repeat((5 << 20) / 16 + 1);
     two.put("/photos/a", &body).await;
     for target in ["/albums/whole", "/copies/whole"] {
@@ -229,7 +227,7 @@ async fn a_copy_is_held_against_what_its_bucket_takes() {
         toml = toml.replace(prefix, &[prefix, accept].concat());
     }
     let gateway = TestGateway::start(&toml).await;
-    let two = Two { one, two, gateway };
+    let two = Pair { one, two, gateway };
     two.put("/photos/small", "hello").await;
     two.put("/photos/large", "hello!").await;
     let untyped = Ask::put("/photos/other", Mode::Hash, b"hello").header("content-type", "text/html");
@@ -255,7 +253,7 @@ async fn a_copy_is_held_against_what_its_bucket_takes() {
 
 #[tokio::test]
 async fn what_is_not_served_says_why() {
-    let two = Two::start().await;
+    let two = Pair::start().await;
     for (method, target) in
         [(Method::GET, "/photos/a?torrent"), (Method::POST, "/photos/a?select&select-type=2")]
     {

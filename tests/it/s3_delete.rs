@@ -108,7 +108,7 @@ fn first_batch_alone(request: &Recorded) -> Option<Answer> {
     let body = String::from_utf8_lossy(&request.body);
     if body.contains("<Key>tenant/k0</Key>") {
         let deleted: String =
-            keys(&body).iter().map(|key| format!("<Deleted><Key>{key}</Key></Deleted>")).collect();
+            keys(&body).iter().map(|key| ["<Deleted><Key>", key, "</Key></Deleted>"].concat()).collect();
         return Some(xml("200 OK", &["<DeleteResult>", &deleted, "</DeleteResult>"].concat()));
     }
     Some(xml("403 Forbidden", "<Error><Code>AccountProblem</Code><Message>Pay.</Message></Error>"))
