@@ -57,7 +57,7 @@ impl Serialize for Hints {
     }
 }
 
-/// A URL or a token: long, and nothing in it needs an escape. serde_json looks for escapes one byte after the other; over
+/// A URL or a token: long, and nothing in it needs an escape. `serde_json` looks for escapes one byte after the other; over
 /// these that was a tenth of a reply's cost. [`ok`] looks at many bytes at once ([`Compact`]).
 pub(super) struct Plain<T>(pub(super) T);
 
