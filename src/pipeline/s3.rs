@@ -5,7 +5,10 @@
 
 use std::{borrow::Cow, net::SocketAddr, sync::Arc};
 
-use http::{HeaderMap, HeaderName, HeaderValue, Request, Response, StatusCode, header, request::Parts};
+use http::{
+    HeaderMap, HeaderName, HeaderValue, Method, Request, Response, StatusCode, header, request::Parts,
+};
+use http_body_util::Full;
 use hyper::body::Incoming;
 use tracing::Instrument;
 use wharf_wire::{
@@ -94,7 +97,10 @@ impl S3Door {
             cause: error.cause.as_deref(),
         };
         self.0.note(&refusal, &exchange.context);
-        error::render_s3(error, head.uri.path(), &exchange.context.request_id).map(Content::Whole)
+        let reply = error::render_s3(error, head.uri.path(), &exchange.context.request_id);
+        // hyper keeps a body from the answer to HEAD over HTTP/1.1, and not over HTTP/2.
+        let has_body = head.method != Method::HEAD;
+        reply.map(|document| Content::Whole(if has_body { document } else { Full::default() }))
     }
 }
 

@@ -6,7 +6,11 @@
 use bytes::Bytes;
 use http::{HeaderName, HeaderValue, Response, header};
 use hyper::body::Incoming;
-use wharf_wire::{names::Region, s3::ErrorCode, xml};
+use wharf_wire::{
+    names::Region,
+    s3::{ErrorCode, Operation},
+    xml,
+};
 
 use super::{
     Content, body,
@@ -21,6 +25,10 @@ const BUCKET_REGION: HeaderName = HeaderName::from_static("x-amz-bucket-region")
 pub(super) fn check_shared(handling: &Handling<'_>) -> Result<(), S3Error> {
     if handling.place.bucket.key_prefix.is_empty() || handling.operation().suits_shared_bucket() {
         return Ok(());
+    }
+    // Some clients make their bucket before each upload, and go on when it is there.
+    if handling.operation() == Operation::CreateBucket {
+        return Err(ErrorCode::BucketAlreadyOwnedByYou.into());
     }
     let message = "This bucket shares a bucket at its provider with others, so it has no settings of its own and is \
                    neither created nor deleted here. What holds for all of them is set at the provider.";

@@ -72,7 +72,13 @@ fn below(key_prefix: &str, operation: Operation, asked: &Parameters) -> Paramete
     // A token says all of where a listing goes on.
     if asked.get(Parameter::ContinuationToken).is_none() {
         let markers = [Parameter::Marker, Parameter::StartAfter, Parameter::KeyMarker];
-        for marker in markers.into_iter().filter(|marker| operation.parameters().contains(marker)) {
+        // An upload always has a key, and some providers know no markers of uploads.
+        let begins_behind =
+            |marker| operation != Operation::ListMultipartUploads || asked.get(marker).is_some();
+        for marker in markers
+            .into_iter()
+            .filter(|marker| operation.parameters().contains(marker) && begins_behind(*marker))
+        {
             parameters.set(marker, [key_prefix, asked.get(marker).unwrap_or_default()].concat());
         }
     }

@@ -7,7 +7,7 @@ use std::{
 };
 
 use bytes::{Bytes, BytesMut};
-use http::{HeaderMap, Response, StatusCode, header};
+use http::{HeaderMap, HeaderName, Response, StatusCode, header};
 use http_body_util::{BodyExt, Full};
 use hyper::body::{Body, Frame, SizeHint};
 use wharf_wire::{
@@ -26,6 +26,14 @@ use crate::{
 
 /// Bytes of a provider's error document. A larger one is no error of S3's.
 const ERROR_BYTES_MAX: usize = 64 * 1024;
+
+/// What an error says in headers: how large the object is that has no such range, and that a delete marker hides it.
+const TELLING_HEADERS: [HeaderName; 4] = [
+    header::CONTENT_RANGE,
+    header::LAST_MODIFIED,
+    HeaderName::from_static("x-amz-delete-marker"),
+    HeaderName::from_static("x-amz-version-id"),
+];
 
 /// The body of a reply to an S3 client.
 #[derive(Debug)]
@@ -82,7 +90,11 @@ async fn provider_error(reply: Response<ReplyStream>) -> S3Error {
     let (head, body) = reply.into_parts();
     let document = read_bounded(body, ERROR_BYTES_MAX).await;
     let read = document.ok().and_then(|document| xml::read_error(&document).ok());
-    S3Error::of_provider(status, read, &head.headers)
+    let mut error = S3Error::of_provider(status, read, &head.headers);
+    let told =
+        TELLING_HEADERS.into_iter().filter_map(|name| Some((name.clone(), head.headers.get(name)?.clone())));
+    error.headers.extend(told);
+    error
 }
 
 /// What an answer of 200 is that is no result: the error that came late, or nothing of S3's.

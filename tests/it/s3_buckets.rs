@@ -53,7 +53,6 @@ async fn a_shared_bucket_has_no_settings_of_its_own() {
     let gateway = gateway(&recorder, "key_prefix = \"tenant-a/\"\n").await;
     let policy = br#"{"Statement":[]}"#.as_slice();
     for wire in [
-        Ask::put("/photos", Mode::Hash, b"").sign(),
         Ask::new(Method::DELETE, "/photos").sign(),
         Ask::get("/photos?policy=").sign(),
         Ask::put("/photos?policy=", Mode::Hash, policy).sign(),
@@ -66,6 +65,8 @@ async fn a_shared_bucket_has_no_settings_of_its_own() {
         assert_eq!((reply.status, reply.s3_code()), (501, "NotImplemented"), "{reply:?}");
         assert!(reply.body.contains("shares a bucket"), "{reply:?}");
     }
+    let created = Ask::put("/photos", Mode::Hash, b"").sign().send(&gateway).await;
+    assert_eq!((created.status, created.s3_code()), (409, "BucketAlreadyOwnedByYou"), "{created:?}");
     assert_eq!(recorder.requests().len(), 0);
     let versioning = Ask::get("/photos?versioning=").sign().send(&gateway).await;
     assert_eq!(versioning.status, 200);

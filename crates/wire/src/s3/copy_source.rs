@@ -25,7 +25,8 @@ impl CopySource {
     pub fn parse(value: &[u8]) -> Result<Self, Refusal> {
         let value = str::from_utf8(value).map_err(|_| invalid())?;
         let (path, query) = value.split_once('?').map_or((value, None), |(path, query)| (path, Some(query)));
-        let path = uri::decode_path(path).map_err(|_| invalid())?;
+        // As S3 does, which takes a plus for a space here: SDKs write a plus as %2B, and s5cmd a space as a plus.
+        let path = uri::decode_query(path).map_err(|_| invalid())?;
         if path.starts_with("arn:") {
             let message = "A copy source is named by bucket and key; access points are not implemented.";
             return Err(Refusal::new(ErrorCode::NotImplemented, message));
@@ -67,7 +68,7 @@ mod tests {
             ("b/k", "k", None),
             ("/b/k", "k", None),
             ("/b//a/../k/", "/a/../k/", None),
-            ("b/a+b%20c%3Fd%252F", "a+b c?d%2F", None),
+            ("b/a+b%20c%3Fd%252F%2B", "a b c?d%2F+", None),
             ("b%2Fa%2Fb", "a/b", None),
             ("/b/k?versionId=v", "k", Some("v")),
             ("/b/k?versionId=a%2Bb%26", "k", Some("a+b&")),

@@ -204,7 +204,7 @@ fn further_right(name: &str, value: &[u8]) -> Option<Right> {
 }
 
 /// Whether the header `name`, in lower case, of a provider's reply passes to the client. What names the provider's
-/// bucket, region or machines does not; Wharf answers with its own.
+/// bucket, region or machines does not (an encryption context does); Wharf answers with its own.
 pub fn reply(name: &str) -> bool {
     matches!(
         name,
@@ -249,7 +249,6 @@ pub fn reply(name: &str) -> bool {
             | "x-amz-server-side-encryption"
             | "x-amz-server-side-encryption-aws-kms-key-id"
             | "x-amz-server-side-encryption-bucket-key-enabled"
-            | "x-amz-server-side-encryption-context"
             | "x-amz-server-side-encryption-customer-algorithm"
             | "x-amz-server-side-encryption-customer-key-md5"
             | "x-amz-storage-class"

@@ -326,6 +326,10 @@ fn a_presigned_query_brings_headers_along() {
     assert_eq!(request.query_headers, headers.map(|(name, value)| (name.to_owned(), value.to_owned())));
     assert_eq!(code("PUT", "/b/k?X-Amz-Acl=private&x-amz-acl=public-read"), ErrorCode::InvalidArgument);
 
+    let unsummed = "x-amz-checksum-crc32=AAAAAA%3D%3D&X-Amz-Checksum-Sha256=s&x-amz-checksum-algorithm=CRC32";
+    let request = ask("PUT", &format!("/b/k?{signature}&{unsummed}")).unwrap();
+    assert_eq!(request.query_headers, [("x-amz-checksum-algorithm".to_owned(), "CRC32".to_owned())]);
+
     let secret = ask("GET", "/b/k?x-amz-server-side-encryption-customer-key=SECRET").unwrap();
     assert!(!format!("{secret:?}").contains("SECRET"));
 

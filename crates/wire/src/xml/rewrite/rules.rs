@@ -87,6 +87,8 @@ const DOCUMENTS: &[Document] = &[
     ),
     result("ListPartsResult", &[("Bucket", BUCKET), ("Key", Change::Key)]),
     result("InitiateMultipartUploadResult", &[("Bucket", BUCKET), ("Key", Change::Key)]),
+    // The same, in the words of gofakes3, on which `rclone serve s3` stands.
+    result("InitiateMultipartUpload", &[("Bucket", BUCKET), ("Key", Change::Key)]),
     result(
         "CompleteMultipartUploadResult",
         &[("Location", Change::Own(|names| &names.location)), ("Bucket", BUCKET), ("Key", Change::Key)],
