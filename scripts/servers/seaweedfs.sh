@@ -27,7 +27,7 @@ start_server() {
 JSON
   launch "$BIN/weed" -logtostderr=true server -dir="$DATA" -ip=127.0.0.1 -ip.bind=127.0.0.1 \
     -master.port=$((PORT + 1)) -master.telemetry=false -master.volumeSizeLimitMB=256 \
-    -volume.port=$((PORT + 2)) -volume.max=50 -filer -filer.port=$((PORT + 3)) \
+    -volume.port=$((PORT + 2)) -volume.max=200 -filer -filer.port=$((PORT + 3)) \
     -s3 -s3.port="$PORT" -s3.config="$DATA/s3.json" -s3.port.iceberg=0 -s3.port.lance=0
   wait_until_up /healthz
 }

@@ -17,9 +17,20 @@ def check(what):
         _failed.append(what)
         where = traceback.extract_tb(error.__traceback__)[-1]
         reason = " | ".join(f"{type(error).__name__} {error}".split("\n"))
-        print(f"FAILED {what}: {reason} (line {where.lineno})", flush=True)
+        _say(f"FAILED {what}: {reason} (line {where.lineno})")
     else:
-        print(f"ok {what}", flush=True)
+        _say(f"ok {what}")
+
+
+def skip(what, reason):
+    """A check that cannot be made on this machine."""
+    _say(f"SKIP {what}: {reason}")
+
+
+def _say(line):
+    """In one piece, whatever other threads say at the same time."""
+    sys.stdout.write(f"{line}\n")
+    sys.stdout.flush()
 
 
 def equal(actual, expected):

