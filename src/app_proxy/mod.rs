@@ -6,7 +6,7 @@
 //! ```
 //!
 //! Path, query, `Host` and body go on byte for byte, and so does the reply, an error too. What is changed is what concerns
-//! one connection alone ([`headers`]) and what an app behind a proxy believes of its client ([`forwarded`]). Bodies stream
+//! one connection alone (`headers`) and what an app behind a proxy believes of its client (`forwarded`). Bodies stream
 //! both ways, each no faster than its reader takes it.
 //!
 //! Interim replies of the app (100, 103) end here: Wharf answers `Expect: 100-continue` itself.

@@ -5,7 +5,7 @@
 //!   ─→ Outgoing: built anew from what was verified, by allow-list ─→ provider ─→ reply: by allow-list, in the caller's names
 //! ```
 //!
-//! No object is ever held whole: an upload streams through [`body`], which proves it before its last byte leaves, and a
+//! No object is ever held whole: an upload streams through `body`, which proves it before its last byte leaves, and a
 //! download streams through as it comes.
 
 mod accept;

@@ -2,7 +2,7 @@
 //!
 //! A bucket `photos` may be `acme-photos-prod` with the key prefix `tenant-a/` at its provider. The answers that name
 //! buckets and keys pass through a [`Rewriter`], which copies all bytes but the texts of the elements that its
-//! document's rules name ([`rules`]): those it collects, within a bound, and replaces.
+//! document's rules name (`rules`): those it collects, within a bound, and replaces.
 //!
 //! ```text
 //! bytes ──▶ markup::end ──▶ Path ──▶ rules ──▶ copied as they are | collected and replaced | left out
