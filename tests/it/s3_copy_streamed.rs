@@ -272,6 +272,51 @@ async fn a_source_that_changes_ends_the_copy_and_its_upload() {
 }
 
 #[tokio::test]
+async fn an_upload_that_may_be_complete_is_not_aborted() {
+    for (answer, is_aborted) in [
+        (Answer::and_close(""), false),
+        (Answer::and_close("HTTP/1.1 200 OK\r\ncontent-length: 100\r\n\r\n  "), false),
+        (Answer::new("HTTP/1.1 504 Gateway Timeout\r\ncontent-length: 0\r\n\r\n"), false),
+        (Answer::new("HTTP/1.1 403 Forbidden\r\ncontent-length: 0\r\n\r\n"), true),
+    ] {
+        let one = Recorder::answering(|request| {
+            request.is_complete.then(|| Answer::new(ranged(request, LARGE, "\"one\"")))
+        })
+        .await;
+        let two = Recorder::answering(move |request| {
+            let completes = request.method() == "POST" && !request.target().ends_with("?uploads=");
+            if completes { request.is_complete.then(|| answer.clone()) } else { multipart(request) }
+        })
+        .await;
+        let gateway = TestGateway::start(&config(&one.endpoint(), &two.endpoint(), S3_KEYS)).await;
+        let reply = copying().sign().send(&gateway).await;
+        assert!(read_error(reply.body.as_bytes()).is_ok(), "{reply:?}");
+        assert!(gateway.shutdown().await);
+        let asked = asked(&two);
+        assert_eq!(asked.iter().any(|line| line.starts_with("DELETE ")), is_aborted, "{asked:?}");
+    }
+}
+
+#[tokio::test]
+async fn a_range_is_not_held_against_the_checksum_of_the_whole() {
+    let of_whole = checksum(ChecksumAlgorithm::Crc32, b"hello");
+    let answer = format!(
+        "HTTP/1.1 206 Partial Content\r\netag: \"one\"\r\ncontent-range: bytes 1-3/5\r\n\
+         x-amz-checksum-crc32: {of_whole}\r\ncontent-length: 3\r\n\r\nell"
+    );
+    let one =
+        Recorder::answering(move |request| request.is_complete.then(|| Answer::new(answer.clone()))).await;
+    let two = Recorder::start().await;
+    let gateway = TestGateway::start(&config(&one.endpoint(), &two.endpoint(), S3_KEYS)).await;
+    let ask = Ask::new(Method::PUT, "/copies/copy?partNumber=1&uploadId=u")
+        .header("x-amz-copy-source", "photos/original")
+        .header("x-amz-copy-source-range", "bytes=1-3");
+    let reply = ask.sign().send(&gateway).await;
+    assert_eq!(reply.status, 200, "{reply:?}");
+    assert_eq!(two.requests()[0].body, b"ell");
+}
+
+#[tokio::test]
 async fn a_client_that_leaves_has_its_upload_aborted() {
     let one = Recorder::answering(|request| {
         let is_part = request.header("range").is_some();

@@ -158,17 +158,17 @@ impl Job {
         if self.target.is_object() && opened.bytes > PUT_BYTES_MAX {
             return self.in_parts(opened).await;
         }
-        let digest = Digest::of(&opened.headers);
+        let digest = Digest::of(&opened);
         let (body, _) = Copied::body(opened, digest, true)?;
         self.target.store(body).await
     }
 
     async fn in_parts(&self, opened: Opened) -> Result<Stored, S3Error> {
-        let Opened { bytes, headers, body } = opened;
+        let mut digest = Digest::of(&opened);
+        let Opened { bytes, headers, body, .. } = opened;
         // Frees its connection: each part has one of its own.
         drop(body);
         let etag = headers.get(header::ETAG).ok_or_else(|| upstream_error("the source has no ETag"))?;
-        let mut digest = Digest::of(&headers);
         let upload = self.target.begin(&self.drain).await?;
         let ranges: Vec<Range> = plan::parts(bytes).collect();
         let mut parts = Vec::with_capacity(ranges.len());

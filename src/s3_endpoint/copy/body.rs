@@ -6,7 +6,7 @@ use std::{
 };
 
 use bytes::Bytes;
-use http::{HeaderMap, HeaderName};
+use http::HeaderName;
 use hyper::body::{Body, Frame, SizeHint};
 use tokio::sync::oneshot;
 use wharf_wire::checksum::{Checksum, ChecksumAlgorithm, ChecksumHasher};
@@ -24,15 +24,16 @@ const CHECKSUM_TYPE: HeaderName = HeaderName::from_static("x-amz-checksum-type")
 pub(super) struct Digest(Option<(Checksum, ChecksumHasher)>);
 
 impl Digest {
-    /// By the checksum in the headers of a source that was opened whole. That of a multipart upload may be a checksum of
-    /// checksums, which says nothing of bytes.
-    pub(super) fn of(headers: &HeaderMap) -> Self {
+    /// By the checksum in the headers of a source that was opened whole: some stores send the same with a range of it. That
+    /// of a multipart upload may be a checksum of checksums, which says nothing of bytes.
+    pub(super) fn of(opened: &Opened) -> Self {
+        let headers = &opened.headers;
         let is_composite = headers.get(CHECKSUM_TYPE).is_some_and(|kind| kind == "COMPOSITE");
         let found = ChecksumAlgorithm::ALL.into_iter().find_map(|algorithm| {
             let expected = Checksum::parse(algorithm, headers.get(algorithm.header())?.as_bytes()).ok()?;
             Some((expected, ChecksumHasher::new(algorithm)))
         });
-        Self(found.filter(|_| !is_composite))
+        Self(found.filter(|_| opened.is_whole && !is_composite))
     }
 
     fn update(&mut self, data: &[u8]) {

@@ -71,6 +71,8 @@ pub(super) struct Found {
 pub(super) struct Opened {
     /// How many bytes come.
     pub(super) bytes: u64,
+    /// Whether these are all that the object has.
+    pub(super) is_whole: bool,
     /// What the provider says of the object.
     pub(super) headers: HeaderMap,
     /// The bytes.
@@ -136,7 +138,7 @@ impl Source {
         }
         let bytes = reply.body().size_hint().exact().ok_or_else(no_length)?;
         let (head, body) = reply.into_parts();
-        Ok(Opened { bytes, headers: head.headers, body })
+        Ok(Opened { bytes, is_whole: range.is_none(), headers: head.headers, body })
     }
 
     async fn ask(&self, operation: Operation, headers: HeaderMap) -> Result<Response<ReplyStream>, S3Error> {

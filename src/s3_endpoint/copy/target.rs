@@ -6,7 +6,7 @@ use wharf_wire::{
     checksum::ChecksumAlgorithm,
     date::Timestamp,
     s3::{
-        Operation, Parameter, Parameters,
+        ErrorCode, Operation, Parameter, Parameters,
         headers::{self, Passage},
     },
     xml::{self, ObjectResult},
@@ -21,7 +21,7 @@ use super::{
 };
 use crate::{
     backend::{Payload, upstream::ReplyStream, upstream::SendBody},
-    error::S3Error,
+    error::{Fault, S3Error},
     server::Drain,
 };
 
@@ -107,18 +107,29 @@ impl Target {
         let id = xml::read_upload_id(&answer).map_err(|error| reply::no_result(&answer, error))?;
         let mut parameters = Parameters::default();
         parameters.set(Parameter::UploadId, id);
-        Ok(Upload { target: self, drain, parameters, is_complete: false })
+        Ok(Upload { target: self, drain, parameters, stage: Stage::Parts })
     }
 }
 
-/// A multipart upload in progress. Dropped before it is complete, for whatever reason, it is aborted: its parts would be
-/// kept, and billed, until somebody finds them.
+/// How far a multipart upload is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Stage {
+    /// No request has been sent to complete it, or the provider refused that.
+    Parts,
+    /// One was sent, and what came of it is not known.
+    Completing,
+    /// The object is made.
+    Complete,
+}
+
+/// A multipart upload in progress. Dropped with nothing but parts, for whatever reason, it is aborted: they would be kept,
+/// and billed, until somebody finds them. Once it may be complete it is not: some stores would destroy the object.
 #[derive(Debug)]
 pub(super) struct Upload<'a> {
     target: &'a Target,
     drain: &'a Drain,
     parameters: Parameters,
-    is_complete: bool,
+    stage: Stage,
 }
 
 impl Upload<'_> {
@@ -135,22 +146,28 @@ impl Upload<'_> {
         let parts: Vec<_> = parts.iter().map(|(number, etag)| (*number, etag.as_str())).collect();
         let document = Bytes::from(xml::write_complete_multipart(&parts));
         let sending = Sending::document(self.target.headers_of(operation), document);
+        self.stage = Stage::Completing;
+        let outcome = self.completed(sending).await;
+        match &outcome {
+            Ok(_) => self.stage = Stage::Complete,
+            Err(error) if is_refusal(error) => self.stage = Stage::Parts,
+            Err(_) => {}
+        }
+        outcome
+    }
+
+    async fn completed(&self, sending: Sending) -> Result<Stored, S3Error> {
+        let operation = Operation::CompleteMultipartUpload;
         let reply = self.target.object.send(operation, &self.parameters, sending).await?;
         let last_modified = date(reply.headers());
         let reply = reply::succeeded(reply).await?;
         let headers = reply.headers().clone();
         let answer = answer(reply).await?;
         let result = xml::read_completed(&answer).map_err(|error| reply::no_result(&answer, error))?;
-        self.is_complete = true;
         Ok(Stored { result: ObjectResult { last_modified, ..result }, headers })
     }
-}
 
-impl Drop for Upload<'_> {
-    fn drop(&mut self) {
-        if self.is_complete {
-            return;
-        }
+    fn abort(&mut self) {
         let operation = Operation::AbortMultipartUpload;
         let sending = Sending::without_body(self.target.headers_of(operation));
         let (object, parameters) = (self.target.object.clone(), std::mem::take(&mut self.parameters));
@@ -160,6 +177,24 @@ impl Drop for Upload<'_> {
             }
         });
     }
+}
+
+impl Drop for Upload<'_> {
+    fn drop(&mut self) {
+        match self.stage {
+            Stage::Parts => self.abort(),
+            Stage::Completing => {
+                let upload_id = self.parameters.get(Parameter::UploadId);
+                tracing::warn!(upload_id, "whether a copy was completed is not known, so it is not aborted");
+            }
+            Stage::Complete => {}
+        }
+    }
+}
+
+/// Whether the provider did nothing of what it was asked: it says so, or was too busy to be asked.
+fn is_refusal(error: &S3Error) -> bool {
+    error.fault == Fault::Client || error.code == ErrorCode::SlowDown
 }
 
 async fn answer(reply: Response<ReplyStream>) -> Result<Bytes, S3Error> {
