@@ -79,6 +79,8 @@ pub struct Outgoing<'a> {
     pub body: SendBody,
     /// Whether the request may be sent again when nobody knows what came of it. A body that streams never is.
     pub may_repeat: bool,
+    /// Whether the provider may take minutes: it copies or assembles an object before it answers.
+    pub is_slow: bool,
 }
 
 /// `x-amz-content-sha256`: what is signed of a body.
@@ -114,6 +116,7 @@ impl Outgoing<'_> {
             payload: Payload::Unsigned,
             body: SendBody::Empty,
             may_repeat: false,
+            is_slow: false,
         }
     }
 
@@ -142,6 +145,8 @@ pub struct Origin {
 struct Known {
     place: Place,
     upstream: Upstream,
+    /// The same for slow requests.
+    patient: Upstream,
     gate: Arc<Gate>,
     skew: Skew,
     jitter: Jitter,
@@ -222,8 +227,9 @@ impl Origin {
         };
         let now = self.known.skew.applied_to(self.clock.now());
         let key = self.signing_keys.key(&self.account, now);
+        let upstream = if outgoing.is_slow { &self.known.patient } else { &self.known.upstream };
         let reply = match sign(outgoing, &self.account, &key, now) {
-            Ok(request) => self.known.upstream.send(request, Reach::Anywhere).await,
+            Ok(request) => upstream.send(request, Reach::Anywhere).await,
             Err(unmade) => Err(unmade),
         };
         match reply {
@@ -356,6 +362,8 @@ impl Known {
         let metrics = shared.metrics.origin(&provider.name);
         let gate = Arc::new(Gate::new(place.requests_in_flight_max, shared.clock, metrics));
         let upstream = Upstream::new(place.timeouts, &[])?;
-        Ok(Arc::new(Self { place, upstream, gate, skew: Skew::default(), jitter: Jitter::default() }))
+        let patient = upstream.patient();
+        let (skew, jitter) = (Skew::default(), Jitter::default());
+        Ok(Arc::new(Self { place, upstream, patient, gate, skew, jitter }))
     }
 }

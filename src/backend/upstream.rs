@@ -40,6 +40,10 @@ pub use connect::{Handshake, Reach};
 pub use error::UpstreamError;
 pub use reply::ReplyStream;
 
+/// How many times longer than others a request may take that has the provider copy or assemble an object. That takes
+/// minutes where an object is large, and not every store sends something on the way.
+const SLOW_FACTOR: u32 = 20;
+
 /// Idle connections that are kept per host.
 const IDLE_PER_HOST_MAX: usize = 32;
 
@@ -48,6 +52,12 @@ const IDLE_PER_HOST_MAX: usize = 32;
 const BUFFER_BYTES: usize = 128 * 1024;
 /// A shared HTTP/2 connection whose peer is gone would fail request after request until TCP gives up.
 const PING_INTERVAL: Duration = Duration::from_secs(15);
+
+/// What the peer may send of one HTTP/2 reply before it is read: what a slow reader makes Wharf hold.
+const STREAM_WINDOW: u32 = 256 * 1024;
+/// The same of all replies of one connection, which they share. It is the highest that HTTP/2 has, so that it never holds
+/// up a reply because others are not read; the requests in flight bound what is held.
+const CONNECTION_WINDOW: u32 = (1 << 31) - 1;
 
 type Pool = Client<Connector, Tracked>;
 
@@ -103,9 +113,18 @@ impl Upstream {
         Ok(Self { anywhere, public, tls: Arc::new(tls), timeouts, peer })
     }
 
+    /// The same, with the same connections, for requests that take a provider long.
+    #[must_use]
+    pub fn patient(&self) -> Self {
+        let first_byte = self.timeouts.first_byte.saturating_mul(SLOW_FACTOR);
+        Self { timeouts: Timeouts { first_byte, ..self.timeouts }, ..self.clone() }
+    }
+
     /// Sends `request`, whose URI is absolute, and waits for the head of the reply. A redirect is a reply like others,
     /// and a refusal may come before the whole body was sent. A store's success may not: nobody has verified the body yet,
     /// and no provider can have stored it.
+    ///
+    /// Nor may it be one that only the end of its connection would end.
     ///
     /// A connection from the pool that turns out to be closed is replaced, as long as nothing was written to it.
     pub async fn send(
@@ -131,25 +150,38 @@ impl Upstream {
             Some(sending) => self.while_sending(sending, reply).await?,
         };
         match reply {
-            Ok(reply) if self.is_premature(&reply, sending.as_deref()) => {
-                if let Some(sending) = &sending {
-                    sending.cut();
+            Ok(reply) => match self.flaw(&reply, sending.as_deref()) {
+                Some(flaw) => {
+                    if let Some(sending) = &sending {
+                        sending.cut();
+                    }
+                    Err(UpstreamError::Http(flaw.to_owned()))
                 }
-                Err(UpstreamError::Http("a success before the end of the request".to_owned()))
-            }
-            Ok(reply) => Ok(reply.map(|body| ReplyStream::new(body, self.timeouts.stall, sending))),
-            Err(error) => Err(match sending.and_then(|sending| sending.failure()) {
+                None => Ok(reply.map(|body| ReplyStream::new(body, self.timeouts.stall, sending))),
+            },
+            Err(error) => Err(match sending.and_then(|sending| self.failure(&sending)) {
                 Some(failure) => UpstreamError::Body(failure),
                 None => UpstreamError::of_client(&error),
             }),
         }
     }
 
-    /// Whether a store tells of a success before it was sent all of a body that streams. An app may answer what it never
-    /// reads.
-    fn is_premature<B>(&self, reply: &Response<B>, sending: Option<&Sending>) -> bool {
-        let is_sent = sending.is_none_or(|sending| sending.turn().0 == Turn::Sent);
-        self.peer == Peer::Store && reply.status().is_success() && !is_sent
+    /// What is wrong with a store's success. An app may answer what it never reads, and end its reply as it likes.
+    fn flaw<B: Body>(&self, reply: &Response<B>, sending: Option<&Sending>) -> Option<&'static str> {
+        if self.peer == Peer::App || !reply.status().is_success() {
+            return None;
+        }
+        if sending.is_some_and(|sending| sending.turn().0 != Turn::Sent) {
+            return Some("a success before the end of the request");
+        }
+        reply::ends_with_connection(reply).then_some("a success without a length")
+    }
+
+    /// What went wrong with the request itself, if anything did, when there is no reply. A store may hang up on a body that
+    /// it had to wait for: that says nothing about the store.
+    fn failure(&self, sending: &Sending) -> Option<SendError> {
+        let is_awaited = self.peer == Peer::Store && sending.turn().0 == Turn::Body;
+        sending.failure().or_else(|| is_awaited.then(Sending::awaited))
     }
 
     /// Waits for `reply` while the body streams. Dropped, it breaks the request off.
@@ -228,6 +260,9 @@ fn pool(connector: Connector, peer: Peer) -> Pool {
         .http1_max_buf_size(BUFFER_BYTES)
         .timer(TokioTimer::new())
         .http2_keep_alive_interval(PING_INTERVAL)
+        .http2_adaptive_window(false)
+        .http2_initial_stream_window_size(STREAM_WINDOW)
+        .http2_initial_connection_window_size(CONNECTION_WINDOW)
         .build(connector)
 }
 

@@ -166,6 +166,7 @@ impl<'a> Handling<'a> {
             payload: sending.payload,
             body: sending.body,
             may_repeat: operation.may_be_sent_twice(),
+            is_slow: operation.is_slow(),
         };
         Ok(self.place.origin.send(outgoing).await?)
     }

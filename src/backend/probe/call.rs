@@ -37,6 +37,7 @@ impl<'a> Call<'a> {
             payload: Payload::Sha256(payload_sha256(&self.body)),
             body: self.body.into(),
             may_repeat: false,
+            is_slow: false,
         }
     }
 }

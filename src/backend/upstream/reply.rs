@@ -9,10 +9,22 @@ use std::{
 };
 
 use bytes::Bytes;
+use http::{Response, Version, header};
 use hyper::body::{Body, Frame, Incoming, SizeHint};
 
 use super::{UpstreamError, patience::Patience, sending::Sending};
 use crate::backend::origin::Slot;
+
+/// Whether nothing but a closed connection ends `reply`: cut short, it would look complete.
+pub(super) fn ends_with_connection<B: Body>(reply: &Response<B>) -> bool {
+    let is_framed_apart = reply.version() >= Version::HTTP_2;
+    let codings = reply.headers().get_all(header::TRANSFER_ENCODING);
+    let is_chunked = codings
+        .iter()
+        .next_back()
+        .is_some_and(|last| last.as_bytes().to_ascii_lowercase().ends_with(b"chunked"));
+    !is_framed_apart && !is_chunked && reply.body().size_hint().exact().is_none()
+}
 
 /// Pieces of a reply. It fails when the provider hangs up before the end, or sends nothing for too long. Dropped before
 /// its end, it frees the connection; and a request that is still being sent when its reply ends is broken off.

@@ -57,6 +57,8 @@ enum Broken {
     Long,
     #[error("the provider answered before the end of the body")]
     Unwanted,
+    #[error("the provider hung up while it waited for the body")]
+    Awaited,
 }
 
 impl Sending {
@@ -82,6 +84,11 @@ impl Sending {
     /// Why the body broke off, if it did.
     pub(super) fn failure(&self) -> Option<SendError> {
         self.state().failure.clone()
+    }
+
+    /// What it is when the provider does not wait for the body any longer.
+    pub(super) fn awaited() -> SendError {
+        SendError::new(Broken::Awaited)
     }
 
     /// Breaks the request off, unless all of it was sent.

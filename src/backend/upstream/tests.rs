@@ -109,6 +109,9 @@ async fn every_wait_ends() {
     let (silent, _peer) = peer("").await;
     let waited = whole(&client(SHORT), &format!("http://{silent}/"), 10).await.unwrap_err();
     assert_eq!(waited, UpstreamError::Timeout(SHORT.first_byte));
+    let hasty = client(Timeouts { first_byte: Duration::from_millis(1), ..SHORT });
+    let waited = whole(&hasty.patient(), &format!("http://{silent}/"), 10).await.unwrap_err();
+    assert_eq!(waited, UpstreamError::Timeout(Duration::from_millis(20)), "longer where the request is slow");
     let (stalled, _peer) = peer("HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\no").await;
     let waited = whole(&client(SHORT), &format!("http://{stalled}/"), 10).await.unwrap_err();
     assert_eq!(waited, UpstreamError::Timeout(SHORT.stall));

@@ -51,6 +51,7 @@ impl Object {
             payload: sending.payload,
             body: sending.body,
             may_repeat: operation.may_be_sent_twice(),
+            is_slow: operation.is_slow(),
         };
         Ok(self.origin.send(outgoing).await?)
     }

@@ -365,6 +365,11 @@ impl Operation {
         matches!(self.verb(), Verb::Copy)
     }
 
+    /// Whether a store may take minutes: it copies or assembles an object before it answers.
+    pub const fn is_slow(self) -> bool {
+        matches!(self, Self::CopyObject | Self::UploadPartCopy | Self::CompleteMultipartUpload)
+    }
+
     /// The parameter that names the sub-resource, unless its value is the caller's: `acl=`, `list-type=2`.
     pub(super) fn flag(self) -> Option<(&'static str, &'static str)> {
         let name = self.sub_resource();

@@ -231,6 +231,43 @@ async fn a_reply_that_breaks_off_is_an_error() {
 }
 
 #[tokio::test]
+async fn a_store_s_success_that_only_hanging_up_ends_is_an_error() {
+    for (reply, is_sound) in [
+        ("HTTP/1.1 200 OK\r\n\r\nhalf", false),
+        ("HTTP/1.1 200 OK\r\ntransfer-encoding: gzip\r\n\r\nhalf", false),
+        ("HTTP/1.0 200 OK\r\n\r\nhalf", false),
+        ("HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n4\r\nhalf\r\n0\r\n\r\n", true),
+        ("HTTP/1.1 204 No Content\r\n\r\n", true),
+        ("HTTP/1.1 404 Not Found\r\n\r\nhalf", true),
+    ] {
+        let (url, _server) = server(async move |mut stream| {
+            read_until(&mut stream, "\r\n\r\n").await;
+            stream.write_all(reply.as_bytes()).await.unwrap();
+        })
+        .await;
+        let outcome = whole(&client(LONG), &url, 100).await;
+        assert_eq!(outcome.is_ok(), is_sound, "{reply:?} {outcome:?}");
+        // An app may do so.
+        let app = Upstream::for_app(LONG).unwrap();
+        assert!(whole(&app, &url, 100).await.is_ok(), "{reply:?}");
+    }
+}
+
+#[tokio::test]
+async fn a_provider_that_hangs_up_while_it_waits_for_the_body_is_not_at_fault() {
+    let (url, _server) = server(async |mut stream| {
+        read_until(&mut stream, "ab").await;
+    })
+    .await;
+    let waiting = Script::body(3, [send("ab"), Step::Hang]);
+    let error = client(LONG).send(put(&url, waiting), Reach::Anywhere).await.unwrap_err();
+    assert!(matches!(error, UpstreamError::Body(_)), "{error:?}");
+    let sent = Script::body(2, [send("ab")]);
+    let error = client(LONG).send(put(&url, sent), Reach::Anywhere).await.unwrap_err();
+    assert!(matches!(error, UpstreamError::Http(_)), "{error:?}");
+}
+
+#[tokio::test]
 async fn a_reply_that_nobody_reads_frees_its_connection() {
     let (seen, mut saw) = mpsc::channel(8);
     let (url, _server) = server(move |mut stream| {
@@ -342,4 +379,23 @@ async fn over_http_2_a_body_that_fails_is_reset_and_never_ends() {
     }
     let reply = client.send(put(&url, Script::body(1, [send("a")])), Reach::Anywhere).await.unwrap();
     assert_eq!(reply.status(), StatusCode::OK, "the connection serves on");
+}
+
+#[tokio::test]
+async fn replies_that_nobody_reads_hold_up_no_other_of_their_connection() {
+    let large = Bytes::from(vec![b'x'; 4 << 20]);
+    let answer = move |_| {
+        let large = large.clone();
+        async move { Ok(Response::new(Full::new(large))) }
+    };
+    let (port, certificate, _server) = tls_server(answer).await;
+    let client = Upstream::new(LONG, &[certificate]).unwrap();
+    let url = format!("https://localhost:{port}/");
+    let mut unread = Vec::new();
+    for _ in 0..32 {
+        unread.push(client.send(get(&url), Reach::Anywhere).await.unwrap());
+    }
+    let read = whole(&client, &url, 4 << 20).await.unwrap();
+    assert_eq!((read.version(), read.body().len()), (Version::HTTP_2, 4 << 20));
+    assert!(unread.iter().all(|reply| reply.version() == Version::HTTP_2));
 }
