@@ -78,7 +78,8 @@ impl S3Error {
                 .of_upstream()
                 .cause(cause);
         }
-        let mut error = Self::new(code.unwrap_or(ErrorCode::InternalError), document.message).cause(cause);
+        let message = provider_message(&document.code);
+        let mut error = Self::new(code.unwrap_or(ErrorCode::InternalError), message).cause(cause);
         error.status = status;
         error.provider_code = code.is_none().then_some(document.code);
         let after = headers.get(header::RETRY_AFTER).and_then(|value| value.to_str().ok()?.parse().ok());
@@ -191,6 +192,13 @@ impl From<PolicyError> for S3Error {
     fn from(error: PolicyError) -> Self {
         Self::new(error.code(), error.to_string())
     }
+}
+
+/// What a caller is told of a provider's error that has this code. The provider's own words are for the log: they may name
+/// the operator's accounts, users and buckets.
+pub fn provider_message(code: &str) -> &'static str {
+    ErrorCode::from_name(code)
+        .map_or("The provider behind this bucket refused the request.", ErrorCode::message)
 }
 
 /// Whether a provider's error is about how Wharf signs, which the caller can do nothing about.

@@ -18,7 +18,10 @@ use super::{
     forward::{Handling, Sending},
     list, reply, rights,
 };
-use crate::{error::S3Error, request::authorize::may_know};
+use crate::{
+    error::{S3Error, provider_message},
+    request::authorize::may_know,
+};
 
 /// Deletes what the caller may delete. Fails as a whole only when nothing was deleted because the provider refused.
 pub(super) async fn objects(
@@ -102,6 +105,10 @@ async fn send(
             .strip_prefix(prefix.as_str())
             .ok_or_else(|| reply::upstream_error("the answer names a key of others"))?;
         *key = own.to_owned();
+    }
+    for error in &mut result.errors {
+        let message = std::mem::replace(&mut error.message, provider_message(&error.code).to_owned());
+        tracing::debug!(code = error.code, cause = message, "a key was not deleted");
     }
     Ok(result)
 }

@@ -128,8 +128,7 @@ impl S3Endpoint {
         let handling = Handling { endpoint: self, call, place };
         bucket::check_shared(&handling)?;
         caller.standing.tighten(self.rate_limits.provider(&place.bucket.provider, 1)?);
-        let answer = self.dispatch(&handling, body).await;
-        answer.map_err(|error| place.in_callers_words(error))
+        self.dispatch(&handling, body).await
     }
 
     /// One arm for each group of operations.

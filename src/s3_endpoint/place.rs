@@ -56,16 +56,4 @@ impl<'a> Place<'a> {
             S3Error::new(ErrorCode::KeyTooLongError, message)
         })
     }
-
-    /// An error with the caller's names where the provider's message has its own.
-    pub(super) fn in_callers_words(&self, mut error: S3Error) -> S3Error {
-        let (theirs, prefix) = (self.bucket.bucket.as_str(), self.bucket.key_prefix.as_str());
-        if !prefix.is_empty() && error.message.contains(prefix) {
-            error.message = error.message.replace(prefix, "").into();
-        }
-        if theirs != self.bucket.name && error.message.contains(theirs) {
-            error.message = error.message.replace(theirs, &self.bucket.name).into();
-        }
-        error
-    }
 }

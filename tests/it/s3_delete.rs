@@ -181,6 +181,25 @@ async fn an_answer_that_is_no_result_is_an_error() {
 }
 
 #[tokio::test]
+async fn what_a_provider_says_of_the_operator_is_not_passed_on() {
+    let words = "User: arn:aws:iam::123456789012:user/wharf may not touch stored-photos";
+    for (status, code) in [("403 Forbidden", "AccessDenied"), ("403 Forbidden", "AccountProblem")] {
+        let error = format!("<Error><Code>{code}</Code><Message>{words}</Message></Error>");
+        let of_key =
+            format!("<Error><Key>tenant/a</Key><Code>{code}</Code><Message>{words}</Message></Error>");
+        for answer in [xml(status, &error), xml("200 OK", &format!("<DeleteResult>{of_key}</DeleteResult>"))]
+        {
+            let recorder =
+                Recorder::answering(move |request| request.is_complete.then(|| answer.clone())).await;
+            let gateway = TestGateway::start(&config(&recorder.endpoint(), S3_KEYS)).await;
+            let reply = delete(&gateway, &["a"], false).await;
+            assert!(reply.body.contains(code) && reply.body.contains("<Message>"), "{reply:?}");
+            assert!(!reply.body.contains("arn:") && !reply.body.contains("stored-"), "{reply:?}");
+        }
+    }
+}
+
+#[tokio::test]
 async fn who_bypasses_governance_needs_the_right_to() {
     let recorder = Recorder::start().await;
     let gateway = TestGateway::start(&config(&recorder.endpoint(), SOME_RIGHTS)).await;

@@ -5,6 +5,7 @@
 use http::Method;
 
 use super::Parameter;
+use crate::xml::DELETE_BYTES_MAX;
 
 /// What an address names: all buckets of the caller, one bucket, or one object.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -113,8 +114,7 @@ const fn rules(root: &'static str) -> Body {
     Body::Xml { root, bytes_max: 1024 * KIB }
 }
 
-/// A thousand keys of 1,024 bytes, with their versions and some escapes.
-const DELETE: Body = Body::Xml { root: "Delete", bytes_max: 4096 * KIB };
+const DELETE: Body = Body::Xml { root: "Delete", bytes_max: DELETE_BYTES_MAX };
 
 /// Ten thousand parts, each with its number, entity tag and checksum.
 const COMPLETE: Body = Body::Xml { root: "CompleteMultipartUpload", bytes_max: 4096 * KIB };
