@@ -10,7 +10,7 @@ use wharf_wire::{
 };
 
 use super::{
-    Call, Content, S3Endpoint,
+    Call, Content, Place, S3Endpoint,
     forward::{Handling, Sending},
     reply, rights,
 };
@@ -51,7 +51,7 @@ pub(super) async fn keys(handling: &Handling<'_>) -> Result<Response<Content>, S
         start_after: text(asked, Parameter::StartAfter),
         key_marker: text(asked, Parameter::KeyMarker),
     };
-    let parameters = below(&handling.place.bucket.key_prefix, handling.operation(), asked);
+    let parameters = below(&handling.place, handling.operation(), asked)?;
     let headers = handling.headers()?;
     let reply = handling.send_with(&parameters, Sending::without_body(headers)).await?;
     reply::pass_renamed(reply, names).await
@@ -61,26 +61,28 @@ fn text(parameters: &Parameters, parameter: Parameter) -> String {
     parameters.get(parameter).unwrap_or_default().to_owned()
 }
 
-/// The parameters as the provider must read them, so that it looks at keys below `key_prefix` alone. A listing begins
-/// behind the prefix itself: an object of that key would have none here.
-fn below(key_prefix: &str, operation: Operation, asked: &Parameters) -> Parameters {
+/// The parameters as the provider must read them, so that it looks at keys below the bucket's prefix alone.
+fn below(place: &Place<'_>, operation: Operation, asked: &Parameters) -> Result<Parameters, S3Error> {
     let mut parameters = asked.clone();
-    if key_prefix.is_empty() {
-        return parameters;
+    if place.bucket.key_prefix.is_empty() {
+        return Ok(parameters);
     }
-    parameters.set(Parameter::Prefix, [key_prefix, asked.prefix()].concat());
+    parameters.set(Parameter::Prefix, place.below_prefix(asked.prefix())?);
     // A token says all of where a listing goes on.
     if asked.get(Parameter::ContinuationToken).is_none() {
         let markers = [Parameter::Marker, Parameter::StartAfter, Parameter::KeyMarker];
-        // An upload always has a key, and some providers know no markers of uploads.
-        let begins_behind =
-            |marker| operation != Operation::ListMultipartUploads || asked.get(marker).is_some();
-        for marker in markers
-            .into_iter()
-            .filter(|marker| operation.parameters().contains(marker) && begins_behind(*marker))
-        {
-            parameters.set(marker, [key_prefix, asked.get(marker).unwrap_or_default()].concat());
+        for marker in markers.into_iter().filter(|marker| operation.parameters().contains(marker)) {
+            let sent = asked.get(marker).unwrap_or_default();
+            if !sent.is_empty() || begins_behind_prefix(operation, asked) {
+                parameters.set(marker, place.below_prefix(sent)?);
+            }
         }
     }
-    parameters
+    Ok(parameters)
+}
+
+/// Whether a listing begins behind the bucket's prefix itself: an object of that key would have none here. There are
+/// stores that answer a marker outside of the asked prefix with nothing, and that take none for uploads.
+fn begins_behind_prefix(operation: Operation, asked: &Parameters) -> bool {
+    asked.prefix().is_empty() && operation != Operation::ListMultipartUploads
 }

@@ -38,16 +38,19 @@ impl<'a> Place<'a> {
         Ok(Self { bucket, origin })
     }
 
-    /// `key` as the provider knows it.
-    pub(super) fn provider_key(&self, key: &ObjectKey) -> Result<ObjectKey, S3Error> {
-        if self.bucket.key_prefix.is_empty() {
-            return Ok(key.clone());
-        }
-        if walks_up(key.as_str()) {
+    /// `name`, which is a key or stands for keys, below the bucket's prefix.
+    pub(super) fn below_prefix(&self, name: &str) -> Result<String, S3Error> {
+        let prefix = self.bucket.key_prefix.as_str();
+        if !prefix.is_empty() && walks_up(name) {
             let message = "In this bucket a key has no part that is `..`: it could lead out of it.";
             return Err(S3Error::new(ErrorCode::AccessDenied, message));
         }
-        let whole = [&self.bucket.key_prefix, key.as_str()].concat();
+        Ok([prefix, name].concat())
+    }
+
+    /// `key` as the provider knows it.
+    pub(super) fn provider_key(&self, key: &ObjectKey) -> Result<ObjectKey, S3Error> {
+        let whole = self.below_prefix(key.as_str())?;
         ObjectKey::parse(&whole).map_err(|_| {
             let message = format!(
                 "With what stands before every key of this bucket, the key is longer than {} bytes.",

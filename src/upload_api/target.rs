@@ -26,7 +26,7 @@ use crate::{
     error::{Code, Error},
     request::{
         authenticate::Identity,
-        authorize::{authorize, may_know},
+        authorize::{authorize, may_know, walks_up},
     },
 };
 
@@ -131,6 +131,10 @@ impl<'a> Target<'a> {
 
     /// The whole key of what the caller calls `key`: it is below the bucket's prefix, whatever stands in it.
     pub(super) fn object_key(&self, key: &str) -> Result<ObjectKey, Error> {
+        if !self.key_prefix().is_empty() && walks_up(key) {
+            let message = "`key`: in this bucket it has no part that is `..`, which could lead out of it.";
+            return Err(Error::new(Code::InvalidField, message));
+        }
         let whole = [self.key_prefix(), key].concat();
         ObjectKey::parse(&whole)
             .map_err(|problem| Error::new(Code::InvalidField, format!("`key`: {problem}.")))

@@ -84,6 +84,10 @@ async fn a_listing_begins_behind_the_key_prefix() {
         ("marker=m", "prefix=tenant-a%2F&marker=tenant-a%2Fm"),
         ("list-type=2", "list-type=2&prefix=tenant-a%2F&start-after=tenant-a%2F"),
         ("list-type=2&prefix=p&start-after=s", "list-type=2&prefix=tenant-a%2Fp&start-after=tenant-a%2Fs"),
+        ("prefix=p", "prefix=tenant-a%2Fp"),
+        ("list-type=2&prefix=p", "list-type=2&prefix=tenant-a%2Fp"),
+        ("uploads", "uploads=&prefix=tenant-a%2F"),
+        ("uploads&key-marker=m", "uploads=&prefix=tenant-a%2F&key-marker=tenant-a%2Fm"),
         ("list-type=2&continuation-token=t", "list-type=2&prefix=tenant-a%2F&continuation-token=t"),
     ] {
         let reply = Ask::get(&["/photos?", asked].concat()).sign().send(&gateway).await;

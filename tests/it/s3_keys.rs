@@ -143,6 +143,16 @@ async fn no_key_leads_out_of_a_bucket_that_is_a_prefix() {
             assert_eq!(Ask::new(method, path).sign().status(&gateway).await, 403, "{path}");
         }
     }
+    for query in [
+        "prefix=..%2Fother",
+        "prefix=a%2F..%2F..",
+        "marker=..%2Fother",
+        "list-type=2&start-after=..%5Cother",
+        "versions&key-marker=..%2Fother",
+        "uploads&key-marker=..%2Fother",
+    ] {
+        assert_eq!(Ask::get(&format!("/photos?{query}")).sign().status(&gateway).await, 403, "{query}");
+    }
     assert_eq!(recorder.requests().len(), 0);
     assert_eq!(Ask::put("/photos/a..b/...", Mode::Hash, b"a").sign().status(&gateway).await, 200);
     assert_eq!(recorder.requests()[0].target(), "/stored-photos/tenant/a..b/...");
