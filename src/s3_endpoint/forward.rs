@@ -29,6 +29,7 @@ const CONTENT_MD5: HeaderName = HeaderName::from_static("content-md5");
 const STORAGE_CLASS: HeaderName = HeaderName::from_static("x-amz-storage-class");
 const ENCRYPTION: HeaderName = HeaderName::from_static("x-amz-server-side-encryption");
 const KMS_KEY: HeaderName = HeaderName::from_static("x-amz-server-side-encryption-aws-kms-key-id");
+const REQUEST_PAYER: HeaderName = HeaderName::from_static("x-amz-request-payer");
 const CUSTOMER_ALGORITHM: HeaderName =
     HeaderName::from_static("x-amz-server-side-encryption-customer-algorithm");
 
@@ -86,12 +87,15 @@ impl<'a> Handling<'a> {
         let mut sent = HeaderMap::with_capacity(self.call.headers.len());
         for (name, value) in self.call.headers {
             match headers::request(self.operation(), name.as_str(), value.as_bytes()) {
+                // Whoever may spend the account's money has a grant.
+                Passage::Upstream(_)
+                    if *name == REQUEST_PAYER && rights::reads_as_anyone(self.call, &self.place) => {}
                 Passage::Upstream(right) => {
                     if let Some(right) = right {
                         let key = self.key().map_or("", |key| key.as_str());
                         rights::check_key(self.call, &self.place, right, key)?;
                     }
-                    sent.append(name.clone(), value.clone());
+                    add(name, value, &mut sent)?;
                 }
                 Passage::Held => {}
                 Passage::Unknown => {
@@ -184,6 +188,18 @@ impl<'a> Handling<'a> {
             ..Names::default()
         }
     }
+}
+
+/// Adds a caller's header to those that are `sent`. Of two values Wharf would check one and a provider might obey the other.
+fn add(name: &HeaderName, value: &HeaderValue, sent: &mut HeaderMap) -> Result<(), S3Error> {
+    if sent.contains_key(name) && !headers::may_come_twice(name.as_str()) {
+        let message = format!("The header {name} came twice.");
+        return Err(S3Error::new(ErrorCode::InvalidRequest, message));
+    }
+    let mut value = value.clone();
+    value.set_sensitive(name.as_str().ends_with("-customer-key"));
+    sent.append(name.clone(), value);
+    Ok(())
 }
 
 /// The method that asks for `operation`.

@@ -35,14 +35,33 @@ pub(super) fn check(call: &Call<'_>, place: &Place<'_>) -> Result<(), S3Error> {
 
 /// Refuses unless the caller has `right` on `key`, which for a listing is its prefix.
 pub(super) fn check_key(call: &Call<'_>, place: &Place<'_>, right: Right, key: &str) -> Result<(), S3Error> {
-    if call.identity.is_none() && place.bucket.public && is_public(call.request.operation) {
-        if call.request.parameters.override_reply() {
-            let message = "Only a signed request may choose headers of the reply.";
-            return Err(S3Error::new(ErrorCode::InvalidRequest, message));
+    match check_grant(call, place, right, key) {
+        Err(refused) if place.bucket.public && is_public(call.request.operation) => {
+            check_public(call, refused)
         }
-        return Ok(());
+        checked => checked,
     }
+}
+
+fn check_grant(call: &Call<'_>, place: &Place<'_>, right: Right, key: &str) -> Result<(), S3Error> {
     Ok(authorize(identity(call)?, action(right), &place.bucket.name, key)?)
+}
+
+/// Anyone may read a public object as it is now and as it was stored. The rest takes a grant, and is `refused` without.
+fn check_public(call: &Call<'_>, refused: S3Error) -> Result<(), S3Error> {
+    let parameters = &call.request.parameters;
+    if call.identity.is_none() && parameters.override_reply() {
+        let message = "Only a signed request may choose headers of the reply.";
+        return Err(S3Error::new(ErrorCode::InvalidRequest, message));
+    }
+    let asks_more = parameters.override_reply() || parameters.version_id().is_some();
+    if asks_more { Err(refused) } else { Ok(()) }
+}
+
+/// Whether the caller reads what anyone may, without a grant of their own.
+pub(super) fn reads_as_anyone(call: &Call<'_>, place: &Place<'_>) -> bool {
+    let key = call.request.address.key().map_or("", |key| key.as_str());
+    is_public(call.request.operation) && check_grant(call, place, Right::Read, key).is_err()
 }
 
 /// Whoever may do anything with a bucket may know that it is there.

@@ -205,6 +205,24 @@ async fn a_streaming_payload_where_there_is_no_object() {
     check(cases).await;
 }
 
+/// Wharf would check one of them, and a provider might obey the other.
+#[tokio::test]
+async fn a_header_that_came_twice() {
+    let twice = |name: &str, values: [&str; 2]| {
+        let ask = Ask::put("/photos/a", Mode::Hash, b"hello");
+        values.iter().fold(ask, |ask, value| ask.header(name, value)).sign()
+    };
+    let md5 = ["XUFAKrxLKna5cZ2REBfFkg==", "1B2M2Y8AsgTpgAmY7PhCfg=="];
+    check(vec![
+        ("two types", twice("content-type", ["image/png", "text/html"]), 400, "InvalidRequest"),
+        ("two digests", twice("content-md5", md5), 400, "InvalidRequest"),
+    ])
+    .await;
+    let (recorder, gateway) = recorded().await;
+    assert_eq!(twice("x-amz-meta-a", ["b", "c"]).status(&gateway).await, 200);
+    assert_eq!(recorder.complete(), 1);
+}
+
 async fn recorded() -> (Recorder, TestGateway) {
     let recorder = Recorder::start().await;
     let gateway = TestGateway::start(&in_front_of(&recorder.endpoint(), S3_KEYS)).await;

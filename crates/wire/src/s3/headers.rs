@@ -99,8 +99,10 @@ pub fn request(operation: Operation, name: &str, value: &[u8]) -> Passage {
 fn is_for_wharf(name: &str) -> bool {
     matches!(
         name,
-        // A content delivery network's own mark.
-        "x-amz-cf-id"
+        // The API's version, of which S3 has had one.
+        "x-amz-api-version"
+            // A content delivery network's own mark.
+            | "x-amz-cf-id"
             | "x-amz-content-sha256"
             | "x-amz-copy-source"
             | "x-amz-date"
@@ -108,6 +110,8 @@ fn is_for_wharf(name: &str) -> bool {
             // Announces a checksum that follows as a header or a trailer. A provider would miss the trailer.
             | "x-amz-sdk-checksum-algorithm"
             | "x-amz-security-token"
+            // Asks for a digest behind the reply's body, which is not promised.
+            | "x-amz-te"
             | "x-amz-trailer"
             | "x-amz-user-agent"
     )
@@ -190,6 +194,12 @@ const ACL: &str = "x-amz-acl";
 /// A new object or bucket is private in any case, and a provider without ACLs would refuse to be told.
 fn says_nothing(operation: Operation, acl: &[u8]) -> bool {
     acl == b"private" && operation.right() != Some(Right::Acl)
+}
+
+/// Whether a request may have the header `name`, in lower case, more than once: its values are a list.
+pub fn may_come_twice(name: &str) -> bool {
+    name.starts_with(METADATA)
+        || matches!(name, "content-encoding" | "x-amz-object-attributes" | "x-amz-optional-object-attributes")
 }
 
 /// What a header does apart from its operation.
@@ -364,6 +374,8 @@ mod tests {
             "x-amz-decoded-content-length",
             "x-amz-sdk-checksum-algorithm",
             "x-amz-security-token",
+            "x-amz-te",
+            "x-amz-api-version",
             "x-amz-trailer",
             "x-amz-user-agent",
         ] {

@@ -250,7 +250,7 @@ operations! {
     Object Head "" HeadObject READ, NONE, AGAIN, OBJECT;
     Object Put "" PutObject WRITE, STREAM, ONCE, NO;
     Object Copy "" CopyObject WRITE, NONE, ONCE, NO;
-    Object Delete "" DeleteObject REMOVE, NONE, AGAIN, VERSION;
+    Object Delete "" DeleteObject REMOVE, NONE, ONCE, VERSION;
     Object Get "attributes" GetObjectAttributes READ, NONE, AGAIN, VERSION;
     Object Get "torrent" GetObjectTorrent READ, NONE, AGAIN, NO;
     Object Get "tagging" GetObjectTagging READ, NONE, AGAIN, VERSION;
@@ -270,7 +270,7 @@ operations! {
     Object Copy "uploadId" UploadPartCopy WRITE, NONE, AGAIN, PART;
     Object Get "uploadId" ListParts WRITE, NONE, AGAIN, PARTS;
     Object Post "uploadId" CompleteMultipartUpload WRITE, COMPLETE, ONCE, UPLOAD;
-    Object Delete "uploadId" AbortMultipartUpload WRITE, NONE, AGAIN, UPLOAD;
+    Object Delete "uploadId" AbortMultipartUpload WRITE, NONE, ONCE, UPLOAD;
 
     Bucket Get "" ListObjects SEE, NONE, AGAIN, LIST;
     Bucket Get "list-type" ListObjectsV2 SEE, NONE, AGAIN, LIST_2;
@@ -278,7 +278,7 @@ operations! {
     Bucket Get "uploads" ListMultipartUploads SEE, NONE, AGAIN, UPLOADS;
     Bucket Head "" HeadBucket SEE, NONE, AGAIN, NO;
     Bucket Get "location" GetBucketLocation SEE, NONE, AGAIN, NO;
-    Bucket Post "delete" DeleteObjects REMOVE, DELETE, AGAIN, NO;
+    Bucket Post "delete" DeleteObjects REMOVE, DELETE, ONCE, NO;
     Bucket Post "" PostObject WRITE, FORM, ONCE, NO;
 
     Bucket Put "" CreateBucket SETUP, xml("CreateBucketConfiguration"), ONCE, NO;

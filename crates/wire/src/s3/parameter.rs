@@ -179,10 +179,13 @@ impl Parameters {
         self.0.iter().any(|(parameter, _)| matches!(parameter.rule(), Rule::HeaderValue))
     }
 
-    /// Adds a parameter of `operation`'s, decoded from the query.
+    /// Adds a parameter of `operation`'s, decoded from the query. What means nothing is left out.
     pub(super) fn add(&mut self, operation: Operation, name: &str, value: String) -> Result<(), Refusal> {
         let parameter = Parameter::from_name(name).filter(|known| operation.parameters().contains(known));
         let Some(parameter) = parameter else {
+            if means_nothing(operation, name) {
+                return Ok(());
+            }
             return Err(Refusal::about(
                 ErrorCode::NotImplemented,
                 "This query parameter is not implemented here",
@@ -193,4 +196,33 @@ impl Parameters {
         self.0.push((parameter, value));
         Ok(())
     }
+}
+
+/// Whether S3 passes over the parameter: a link to an object may say anything (`?v=3`, `utm_source`) that is not S3's.
+fn means_nothing(operation: Operation, name: &str) -> bool {
+    let is_read = matches!(operation, Operation::GetObject | Operation::HeadObject);
+    is_read && Parameter::from_name(name).is_none() && !is_sub_resource_in_any_case(name)
+}
+
+/// Sub-resources of S3's that are not served. Whoever asks for one does not want the object.
+const NOT_SERVED: [&str; 14] = [
+    "abac",
+    "analytics",
+    "annotation",
+    "append",
+    "intelligent-tiering",
+    "inventory",
+    "metadata",
+    "metadataConfiguration",
+    "metadataInventoryTable",
+    "metadataJournalTable",
+    "metadataTable",
+    "metrics",
+    "renameObject",
+    "session",
+];
+
+fn is_sub_resource_in_any_case(name: &str) -> bool {
+    let served = Operation::ALL.iter().map(|operation| operation.sub_resource());
+    served.filter(|known| !known.is_empty()).chain(NOT_SERVED).any(|known| known.eq_ignore_ascii_case(name))
 }
