@@ -1,6 +1,7 @@
 //! Multipart uploads: begin, list the parts, complete. An upload's id is the provider's own.
 
-use http::Response;
+use bytes::Bytes;
+use http::{HeaderMap, Response};
 use hyper::body::Incoming;
 use wharf_wire::{s3::ErrorCode, xml};
 
@@ -13,7 +14,10 @@ use crate::error::S3Error;
 
 /// `CreateMultipartUpload`: type, class and encryption of the object are chosen here.
 pub(super) async fn create(handling: &Handling<'_>) -> Result<Response<Content>, S3Error> {
-    let headers = handling.headers_of_new_object()?;
+    let mut headers = handling.headers_of_new_object()?;
+    if !keeps_checksums(handling) {
+        drop_checksums(&mut headers);
+    }
     reply::pass_renamed(handling.send(Sending::without_body(headers)).await?, handling.names()).await
 }
 
@@ -29,11 +33,30 @@ pub(super) async fn complete(
     handling: &Handling<'_>,
     incoming: Incoming,
 ) -> Result<Response<Content>, S3Error> {
-    let headers = handling.headers()?;
-    let document = body::document(handling, incoming).await?;
-    xml::check_complete_multipart(&document)
+    let mut headers = handling.headers()?;
+    let mut document = body::document(handling, incoming).await?;
+    let parts = xml::read_complete_multipart(&document)
         .map_err(|error| S3Error::new(ErrorCode::MalformedXML, format!("The body is {error}.")))?;
+    if !keeps_checksums(handling) {
+        drop_checksums(&mut headers);
+        let parts: Vec<_> = parts.iter().map(|(number, etag)| (*number, etag.as_str())).collect();
+        document = Bytes::from(xml::write_complete_multipart(&parts));
+    }
     let mut names = handling.names();
     names.location = handling.location();
     reply::pass_renamed(handling.send(Sending::document(headers, document)).await?, names).await
+}
+
+/// Whether the provider gets every checksum of a part. Those that follow a part go no further than Wharf where it takes no
+/// trailers, and an upload that was promised checksums would be refused without them.
+fn keeps_checksums(handling: &Handling<'_>) -> bool {
+    handling.place.origin.account().takes_trailers()
+}
+
+/// Forgets what is promised of checksums, and a whole object's that the provider has none of its own to compare with.
+fn drop_checksums(headers: &mut HeaderMap) {
+    let promised = headers.keys().filter(|name| name.as_str().starts_with("x-amz-checksum-"));
+    for name in promised.cloned().collect::<Vec<_>>() {
+        headers.remove(name);
+    }
 }

@@ -4,7 +4,7 @@ use http::Response;
 use hyper::body::Incoming;
 use wharf_wire::{
     s3::{Body, ErrorCode, Operation},
-    xml,
+    xml::{self, XmlError},
 };
 
 use super::{
@@ -49,8 +49,22 @@ async fn document(
     let headers = handling.headers()?;
     let document = body::document(handling, incoming).await?;
     if let Some(root) = root.filter(|_| !document.is_empty()) {
-        xml::check(&document, root)
-            .map_err(|error| S3Error::new(ErrorCode::MalformedXML, format!("The body is {error}.")))?;
+        xml::check(&document, root).map_err(malformed)?;
+    }
+    if handling.operation() == Operation::RestoreObject && !document.is_empty() {
+        check_restore(&document)?;
     }
     reply::pass(handling.send(Sending::document(headers, document)).await?).await
+}
+
+/// Its results would go to a bucket that the document names, and for which nobody's rights are checked.
+fn check_restore(document: &[u8]) -> Result<(), S3Error> {
+    if xml::restores_in_place(document).map_err(malformed)? {
+        return Ok(());
+    }
+    Err(S3Error::new(ErrorCode::NotImplemented, "Wharf restores objects, and runs no queries over them."))
+}
+
+fn malformed(error: XmlError) -> S3Error {
+    S3Error::new(ErrorCode::MalformedXML, format!("The body is {error}."))
 }

@@ -27,6 +27,7 @@ mod s3_delete;
 mod s3_digests;
 mod s3_form;
 mod s3_keys;
+mod s3_multipart;
 mod s3_public;
 mod s3_replies;
 mod s3_trailers;

@@ -1,5 +1,7 @@
 //! The part of a form before its file: fields, each held within the bound of all.
 
+use std::fmt;
+
 use bytes::{Buf, Bytes};
 use memchr::memmem;
 
@@ -14,7 +16,6 @@ const LINE_END: &[u8] = b"\r\n";
 const HEADERS_END: &[u8] = b"\r\n\r\n";
 
 /// Reads the fields. The body is pushed in pieces, of any size.
-#[derive(Debug)]
 pub struct FormReader {
     /// `\r\n--boundary`, which stands before every part and at the end.
     delimiter: Bytes,
@@ -23,6 +24,13 @@ pub struct FormReader {
     /// Where the next delimiter stands in `held`.
     next: usize,
     form: Form,
+}
+
+/// Without what is held, which has the values that [`Form`] does not show.
+impl fmt::Debug for FormReader {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        out.debug_struct("FormReader").field("form", &self.form).finish_non_exhaustive()
+    }
 }
 
 /// What has been read after a piece.

@@ -18,8 +18,8 @@ pub use read::{
     read_copied, read_copied_part, read_cors, read_delete_result, read_error, read_upload_id,
 };
 pub use request::{
-    DELETE_BYTES_MAX, Delete, NewBucket, ObjectToDelete, check, check_complete_multipart, read_create_bucket,
-    read_delete, read_tagging,
+    DELETE_BYTES_MAX, Delete, NewBucket, ObjectToDelete, check, read_complete_multipart, read_create_bucket,
+    read_delete, read_tagging, restores_in_place,
 };
 pub use write::{
     DECLARATION, ErrorDocument, ObjectNames, write_buckets, write_complete_multipart, write_completed,

@@ -65,24 +65,23 @@ fn object_to_delete(mut object: Element) -> Result<ObjectToDelete, XmlError> {
     })
 }
 
-/// Checks a `CompleteMultipartUpload`, which is then passed on as it is: 1 to 10,000 parts with numbers and `ETag`s.
-/// Their order and checksums are the provider's to check.
-pub fn check_complete_multipart(document: &[u8]) -> Result<(), XmlError> {
+/// Reads a `CompleteMultipartUpload`: the numbers and `ETag`s of its 1 to 10,000 parts. Their order and checksums are the
+/// provider's to check.
+pub fn read_complete_multipart(document: &[u8]) -> Result<Vec<(u16, String)>, XmlError> {
     let parts = parse(document, "CompleteMultipartUpload")?.into_children("Part");
-    let mut count = 0;
-    for mut part in parts {
-        count += 1;
-        let number = part.take_text("PartNumber").and_then(|number| number.trim().parse::<usize>().ok());
-        if !number.is_some_and(|number| (1..=PARTS_MAX).contains(&number)) {
-            return Err(XmlError::Missing("PartNumber"));
-        }
-        part.take_text("ETag").filter(|etag| !etag.is_empty()).ok_or(XmlError::Missing("ETag"))?;
-    }
-    match count {
+    let parts: Vec<_> = parts.map(part).collect::<Result<_, _>>()?;
+    match parts.len() {
         0 => Err(XmlError::Missing("Part")),
-        1..=PARTS_MAX => Ok(()),
+        1..=PARTS_MAX => Ok(parts),
         _ => Err(XmlError::TooMany("Part")),
     }
+}
+
+fn part(mut part: Element) -> Result<(u16, String), XmlError> {
+    let number = part.take_text("PartNumber").and_then(|number| number.trim().parse().ok());
+    let number = number.filter(|number| (1..=PARTS_MAX).contains(&usize::from(*number)));
+    let etag = part.take_text("ETag").filter(|etag| !etag.is_empty());
+    Ok((number.ok_or(XmlError::Missing("PartNumber"))?, etag.ok_or(XmlError::Missing("ETag"))?))
 }
 
 /// A `CreateBucketConfiguration`: what a bucket is to be.
@@ -118,6 +117,14 @@ pub fn read_tagging(document: &[u8]) -> Result<Vec<(String, String)>, XmlError> 
 /// well-formed XML of this kind, within the bounds. What it says is the provider's to judge.
 pub fn check(document: &[u8], root: &'static str) -> Result<(), XmlError> {
     parse_with(document, root, Attributes::NamespaceAndType).map(|_| ())
+}
+
+/// Checks a `RestoreRequest`, and says whether it asks for no more than a restored copy in its place. A query over the
+/// object (`Type`, `SelectParameters`, `OutputLocation`) writes its results into a bucket of its own.
+pub fn restores_in_place(document: &[u8]) -> Result<bool, XmlError> {
+    let root = parse_with(document, "RestoreRequest", Attributes::NamespaceAndType)?;
+    let known = ["Days", "GlacierJobParameters", "Tier", "Description"];
+    Ok(root.children.iter().all(|child| known.contains(&child.name.as_str())))
 }
 
 #[cfg(test)]
@@ -171,9 +178,10 @@ mod tests {
             ];
             ["<CompleteMultipartUpload>", &part.concat().repeat(count), "</CompleteMultipartUpload>"].concat()
         };
-        let check = |number, etag, count| check_complete_multipart(document(number, etag, count).as_bytes());
-        assert_eq!(check("1", "e", 1), Ok(()));
-        assert_eq!(check(" 10000 ", "\"e\"", 10_000), Ok(()));
+        let check = |number, etag, count| read_complete_multipart(document(number, etag, count).as_bytes());
+        assert_eq!(check("1", "e", 1), Ok(vec![(1, String::from("e"))]));
+        let highest = (10_000, String::from("\"e\""));
+        assert_eq!(check(" 10000 ", "\"e\"", 10_000), Ok(vec![highest; 10_000]));
         assert_eq!(check("1", "e", 10_001), Err(XmlError::TooMany("Part")));
         assert_eq!(check("1", "e", 0), Err(XmlError::Missing("Part")));
         for number in ["0", "10001", "-1", "", "x"] {
@@ -194,6 +202,20 @@ mod tests {
         assert_eq!(read("<LocationConstraint> eu-west-1 </LocationConstraint>"), Ok((region, false)));
         assert_eq!(read("<Tags><Tag/></Tags>"), Ok((None, true)));
         assert_eq!(read_create_bucket(b"<Tagging/>"), Err(XmlError::Root("CreateBucketConfiguration")));
+    }
+
+    #[test]
+    fn a_restore_names_no_other_bucket() {
+        let read = |content: &str| {
+            let document = ["<RestoreRequest>", content, "</RestoreRequest>"].concat();
+            restores_in_place(document.as_bytes())
+        };
+        let tier = "<Days>1</Days><GlacierJobParameters><Tier>Bulk</Tier></GlacierJobParameters>";
+        assert_eq!(read(tier), Ok(true));
+        for name in ["Type", "SelectParameters", "OutputLocation", "s:OutputLocation"] {
+            assert_eq!(read(&format!("<Days>1</Days><{name}></{name}>")), Ok(false), "{name}");
+        }
+        assert_eq!(restores_in_place(b"<Tagging/>"), Err(XmlError::Root("RestoreRequest")));
     }
 
     #[test]

@@ -14,3 +14,9 @@ fn form(fields: &[(&str, &str)], file_name: &str) -> Form {
     form.begin_file(file_name, None);
     form
 }
+
+#[test]
+fn what_a_form_says_is_not_shown() {
+    let shown = format!("{:?}", form(&[("x-amz-signature", "0123abcd")], "a.png"));
+    assert!(shown.contains("x-amz-signature") && !shown.contains("0123abcd"), "{shown}");
+}
