@@ -17,7 +17,7 @@ from botocore.exceptions import ClientError
 
 from report import check, equal, finish, setting, skip
 from s3_stores import client_stores, noise
-from s3_tools import RCLONE_CANNOT_COPY, tools
+from s3_tools import tools, why_no_copy
 
 AT_ONCE = 3
 TIMEOUT_SECONDS = 30
@@ -95,9 +95,8 @@ class Journey:
             equal([name for name in CONTENTS if Path(name).name not in listed], [])
             equal(len(listed.splitlines()), len(CONTENTS))
         for name in (SMALL, BIG):
-            size = "large" if name == BIG else "small"
-            if self.store.name == "rclone" and self.tool.name.startswith(RCLONE_CANNOT_COPY[size]):
-                skip(f"{self.name}: copy {name}", "it does not work straight to rclone either")
+            if reason := why_no_copy(self.tool, self.store, name == BIG):
+                skip(f"{self.name}: copy {name}", reason)
                 continue
             with self.check(f"copy {name}"):
                 self.run("copy", key=self.key(name), target=self.key(f"copy of/{name}"))
