@@ -485,14 +485,8 @@ def multipart(side):
     side.ask("list_parts", **upload)
 
 
-@case("multipart, with checksums")
-def summed_parts(side):
-    for algorithm, kind in (("CRC32", "FULL_OBJECT"), ("CRC32", "COMPOSITE"), ("SHA256", "COMPOSITE")):
-        upload = begin(side, f"{algorithm} {kind}", ChecksumAlgorithm=algorithm, ChecksumType=kind)
-        parts = send(side, upload, {1: BIG, 2: b"tail"}, ChecksumAlgorithm=algorithm)
-        side.ask("list_parts", **upload)
-        side.ask("complete_multipart_upload", **upload, MultipartUpload=parts, ChecksumType=kind)
-        side.ask("head_object", Key=upload["Key"], ChecksumMode="ENABLED")
+# No case for the checksum of a whole multipart object: the stores here are custom endpoints, to which Wharf promises none,
+# since it drops the trailers in which clients send those of the parts. tests/it proves what is sent instead.
 
 
 @case("multipart, mistakes")
