@@ -1,6 +1,7 @@
 //! The gateway. A request walks one way: `server` (accept, TLS, limits) → `pipeline` (the steps in order, each a file in
-//! `request`: id, framing, admission, rate limits, authenticate) → `upload_api` (target, authorize, sign) → response; or,
-//! where an app stands behind Wharf and the path is not Wharf's, → `app_proxy` → response.
+//! `request`: id, framing, admission, rate limits, authenticate) → `upload_api` (target, authorize, sign) → response; at
+//! the S3 door → `s3_endpoint` (place, rights, body) → `backend` (sign, send) → response; or, where an app stands behind
+//! Wharf and the path is not Wharf's, → `app_proxy` → response.
 //! `gateway` is the composition root.
 
 pub mod admin;
