@@ -26,7 +26,7 @@ use std::{fmt, sync::Arc};
 
 use http::{HeaderMap, Response, request::Parts};
 use hyper::body::Incoming;
-use wharf_wire::s3::{ErrorCode, Operation, Request};
+use wharf_wire::s3::{ErrorCode, Group, Operation, Request};
 
 use crate::{
     backend::Origins,
@@ -132,90 +132,32 @@ impl S3Endpoint {
     }
 
     /// One arm for each group of operations.
-    #[expect(clippy::too_many_lines, reason = "every operation of S3 stands here")]
     async fn dispatch(&self, handling: &Handling<'_>, body: Incoming) -> Result<Response<Content>, S3Error> {
-        match handling.operation() {
-            Operation::ListBuckets => list::buckets(self, handling.call),
-            Operation::PutObject | Operation::UploadPart => object::upload(handling, body).await,
-            Operation::CreateMultipartUpload => multipart::create(handling).await,
-            Operation::ListParts => multipart::list_parts(handling).await,
-            Operation::CompleteMultipartUpload => multipart::complete(handling, body).await,
-            Operation::ListObjects
-            | Operation::ListObjectsV2
-            | Operation::ListObjectVersions
-            | Operation::ListMultipartUploads => list::keys(handling).await,
-            Operation::CreateBucket => bucket::create(handling, body).await,
-            Operation::HeadBucket => bucket::head(handling).await,
-            Operation::GetBucketLocation => Ok(bucket::location(handling)),
-            Operation::DeleteObjects => delete::objects(handling, body).await,
-            Operation::CopyObject | Operation::UploadPartCopy => copy::copy(handling).await,
-            Operation::PostObject => Err(ErrorCode::NotImplemented.into()),
-            Operation::GetObjectTorrent => Err(not_served("S3 itself has given up torrents.")),
-            Operation::SelectObjectContent => {
-                Err(not_served("Wharf runs no queries over objects: read the object, or a range of it."))
-            }
-            Operation::GetObject
-            | Operation::HeadObject
-            | Operation::DeleteObject
-            | Operation::GetObjectAttributes
-            | Operation::GetObjectTagging
-            | Operation::DeleteObjectTagging
-            | Operation::GetObjectAcl
-            | Operation::GetObjectRetention
-            | Operation::GetObjectLegalHold
-            | Operation::AbortMultipartUpload
-            | Operation::PutObjectTagging
-            | Operation::PutObjectAcl
-            | Operation::PutObjectRetention
-            | Operation::PutObjectLegalHold
-            | Operation::RestoreObject
-            | Operation::DeleteBucket
-            | Operation::GetBucketAcl
-            | Operation::GetBucketVersioning
-            | Operation::GetBucketCors
-            | Operation::DeleteBucketCors
-            | Operation::GetBucketLifecycleConfiguration
-            | Operation::DeleteBucketLifecycle
-            | Operation::GetBucketPolicy
-            | Operation::DeleteBucketPolicy
-            | Operation::GetBucketPolicyStatus
-            | Operation::GetBucketTagging
-            | Operation::DeleteBucketTagging
-            | Operation::GetBucketEncryption
-            | Operation::DeleteBucketEncryption
-            | Operation::GetBucketWebsite
-            | Operation::DeleteBucketWebsite
-            | Operation::GetBucketNotificationConfiguration
-            | Operation::GetBucketLogging
-            | Operation::GetBucketRequestPayment
-            | Operation::GetBucketAccelerateConfiguration
-            | Operation::GetBucketReplication
-            | Operation::DeleteBucketReplication
-            | Operation::GetBucketOwnershipControls
-            | Operation::DeleteBucketOwnershipControls
-            | Operation::GetPublicAccessBlock
-            | Operation::DeletePublicAccessBlock
-            | Operation::GetObjectLockConfiguration
-            | Operation::PutBucketAcl
-            | Operation::PutBucketVersioning
-            | Operation::PutBucketCors
-            | Operation::PutBucketLifecycleConfiguration
-            | Operation::PutBucketPolicy
-            | Operation::PutBucketTagging
-            | Operation::PutBucketEncryption
-            | Operation::PutBucketWebsite
-            | Operation::PutBucketNotificationConfiguration
-            | Operation::PutBucketLogging
-            | Operation::PutBucketRequestPayment
-            | Operation::PutBucketAccelerateConfiguration
-            | Operation::PutBucketReplication
-            | Operation::PutBucketOwnershipControls
-            | Operation::PutPublicAccessBlock
-            | Operation::PutObjectLockConfiguration => object::pass(handling, body).await,
+        match handling.operation().group() {
+            Group::Pass => object::pass(handling, body).await,
+            Group::Upload => object::upload(handling, body).await,
+            Group::Copy => copy::copy(handling).await,
+            Group::Deletes => delete::objects(handling, body).await,
+            Group::Keys => list::keys(handling).await,
+            Group::Begin => multipart::create(handling).await,
+            Group::Parts => multipart::list_parts(handling).await,
+            Group::Complete => multipart::complete(handling, body).await,
+            Group::Bucket => bucket::head(handling).await,
+            Group::NewBucket => bucket::create(handling, body).await,
+            Group::Location => Ok(bucket::location(handling)),
+            Group::Unserved => Err(not_served(handling.operation())),
+            // Both were answered before: the one names no bucket, and the other's form says who asks.
+            Group::Buckets => list::buckets(self, handling.call),
+            Group::Form => Err(ErrorCode::NotImplemented.into()),
         }
     }
 }
 
-fn not_served(why: &'static str) -> S3Error {
+fn not_served(operation: Operation) -> S3Error {
+    let why = if operation == Operation::GetObjectTorrent {
+        "S3 itself has given up torrents."
+    } else {
+        "Wharf runs no queries over objects: read the object, or a range of it."
+    };
     S3Error::new(ErrorCode::NotImplemented, why)
 }

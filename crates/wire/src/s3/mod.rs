@@ -22,7 +22,7 @@ mod uri;
 pub use address::Address;
 pub use copy_source::CopySource;
 pub use error_code::ErrorCode;
-pub use operation::{Body, Level, Operation, Right, Verb};
+pub use operation::{Body, Group, Level, Operation, Right, Verb};
 pub use parameter::{Parameter, Parameters};
 pub use refusal::Refusal;
 pub use request::{Head, Request, parse};

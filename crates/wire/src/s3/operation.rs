@@ -103,6 +103,39 @@ pub enum Body {
     Form,
 }
 
+/// Operations that are answered alike.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Group {
+    /// The same at the store but for the names of bucket and key, which its answer does not repeat.
+    Pass,
+    /// The bytes of an object or of a part come in.
+    Upload,
+    /// The same, in a browser's form.
+    Form,
+    /// An object is made of another one, or a part.
+    Copy,
+    /// Many objects are deleted in one request.
+    Deletes,
+    /// Keys are listed: of objects, of their versions, or of uploads.
+    Keys,
+    /// A multipart upload begins.
+    Begin,
+    /// The parts of one are listed.
+    Parts,
+    /// Its parts become an object.
+    Complete,
+    /// Buckets are listed.
+    Buckets,
+    /// A bucket is looked for.
+    Bucket,
+    /// A bucket is made.
+    NewBucket,
+    /// Where a bucket is.
+    Location,
+    /// Known, so that it is not taken for another one, and not served.
+    Unserved,
+}
+
 const KIB: usize = 1024;
 
 const fn xml(root: &'static str) -> Body {
@@ -172,7 +205,7 @@ use parameters::{
 macro_rules! operations {
     ($(
         $level:ident $verb:ident $sub_resource:literal $variant:ident
-            $right:expr, $body:expr, $retry:ident, $parameters:ident;
+            $group:ident $right:expr, $body:expr, $retry:ident, $parameters:ident;
     )*) => {
         /// An operation of S3, by S3's own name.
         #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -194,6 +227,11 @@ macro_rules! operations {
             /// S3's name, for logs and metrics.
             pub const fn name(self) -> &'static str {
                 match self { $(Self::$variant => stringify!($variant),)* }
+            }
+
+            /// Which operations it is answered like.
+            pub const fn group(self) -> Group {
+                match self { $(Self::$variant => Group::$group,)* }
             }
 
             /// What the operation is about.
@@ -242,89 +280,89 @@ const ACL: Option<Right> = Some(Right::Acl);
 const LOCK: Option<Right> = Some(Right::Lock);
 const SETUP: Option<Right> = Some(Right::Configure);
 
-// How it is asked for, its name, the right it needs, its body, whether it may be sent twice, its parameters.
+// How it is asked for, its name, its group, the right it needs, its body, whether it may be sent twice, its parameters.
 operations! {
-    Service Get "" ListBuckets None, NONE, AGAIN, BUCKETS;
+    Service Get "" ListBuckets Buckets None, NONE, AGAIN, BUCKETS;
 
-    Object Get "" GetObject READ, NONE, AGAIN, OBJECT;
-    Object Head "" HeadObject READ, NONE, AGAIN, OBJECT;
-    Object Put "" PutObject WRITE, STREAM, ONCE, NO;
-    Object Copy "" CopyObject WRITE, NONE, ONCE, NO;
-    Object Delete "" DeleteObject REMOVE, NONE, ONCE, VERSION;
-    Object Get "attributes" GetObjectAttributes READ, NONE, AGAIN, VERSION;
-    Object Get "torrent" GetObjectTorrent READ, NONE, AGAIN, NO;
-    Object Get "tagging" GetObjectTagging READ, NONE, AGAIN, VERSION;
-    Object Put "tagging" PutObjectTagging WRITE, xml("Tagging"), AGAIN, VERSION;
-    Object Delete "tagging" DeleteObjectTagging WRITE, NONE, AGAIN, VERSION;
-    Object Get "acl" GetObjectAcl ACL, NONE, AGAIN, VERSION;
-    Object Put "acl" PutObjectAcl ACL, xml("AccessControlPolicy"), AGAIN, VERSION;
-    Object Get "retention" GetObjectRetention LOCK, NONE, AGAIN, VERSION;
-    Object Put "retention" PutObjectRetention LOCK, xml("Retention"), AGAIN, VERSION;
-    Object Get "legal-hold" GetObjectLegalHold LOCK, NONE, AGAIN, VERSION;
-    Object Put "legal-hold" PutObjectLegalHold LOCK, xml("LegalHold"), AGAIN, VERSION;
-    Object Post "restore" RestoreObject WRITE, xml("RestoreRequest"), ONCE, VERSION;
-    Object Post "select" SelectObjectContent READ, xml("SelectObjectContentRequest"), AGAIN, SELECT;
+    Object Get "" GetObject Pass READ, NONE, AGAIN, OBJECT;
+    Object Head "" HeadObject Pass READ, NONE, AGAIN, OBJECT;
+    Object Put "" PutObject Upload WRITE, STREAM, ONCE, NO;
+    Object Copy "" CopyObject Copy WRITE, NONE, ONCE, NO;
+    Object Delete "" DeleteObject Pass REMOVE, NONE, ONCE, VERSION;
+    Object Get "attributes" GetObjectAttributes Pass READ, NONE, AGAIN, VERSION;
+    Object Get "torrent" GetObjectTorrent Unserved READ, NONE, AGAIN, NO;
+    Object Get "tagging" GetObjectTagging Pass READ, NONE, AGAIN, VERSION;
+    Object Put "tagging" PutObjectTagging Pass WRITE, xml("Tagging"), AGAIN, VERSION;
+    Object Delete "tagging" DeleteObjectTagging Pass WRITE, NONE, AGAIN, VERSION;
+    Object Get "acl" GetObjectAcl Pass ACL, NONE, AGAIN, VERSION;
+    Object Put "acl" PutObjectAcl Pass ACL, xml("AccessControlPolicy"), AGAIN, VERSION;
+    Object Get "retention" GetObjectRetention Pass LOCK, NONE, AGAIN, VERSION;
+    Object Put "retention" PutObjectRetention Pass LOCK, xml("Retention"), AGAIN, VERSION;
+    Object Get "legal-hold" GetObjectLegalHold Pass LOCK, NONE, AGAIN, VERSION;
+    Object Put "legal-hold" PutObjectLegalHold Pass LOCK, xml("LegalHold"), AGAIN, VERSION;
+    Object Post "restore" RestoreObject Pass WRITE, xml("RestoreRequest"), ONCE, VERSION;
+    Object Post "select" SelectObjectContent Unserved READ, xml("SelectObjectContentRequest"), AGAIN, SELECT;
 
-    Object Post "uploads" CreateMultipartUpload WRITE, NONE, ONCE, NO;
-    Object Put "uploadId" UploadPart WRITE, STREAM, ONCE, PART;
-    Object Copy "uploadId" UploadPartCopy WRITE, NONE, AGAIN, PART;
-    Object Get "uploadId" ListParts WRITE, NONE, AGAIN, PARTS;
-    Object Post "uploadId" CompleteMultipartUpload WRITE, COMPLETE, ONCE, UPLOAD;
-    Object Delete "uploadId" AbortMultipartUpload WRITE, NONE, ONCE, UPLOAD;
+    Object Post "uploads" CreateMultipartUpload Begin WRITE, NONE, ONCE, NO;
+    Object Put "uploadId" UploadPart Upload WRITE, STREAM, ONCE, PART;
+    Object Copy "uploadId" UploadPartCopy Copy WRITE, NONE, AGAIN, PART;
+    Object Get "uploadId" ListParts Parts WRITE, NONE, AGAIN, PARTS;
+    Object Post "uploadId" CompleteMultipartUpload Complete WRITE, COMPLETE, ONCE, UPLOAD;
+    Object Delete "uploadId" AbortMultipartUpload Pass WRITE, NONE, ONCE, UPLOAD;
 
-    Bucket Get "" ListObjects SEE, NONE, AGAIN, LIST;
-    Bucket Get "list-type" ListObjectsV2 SEE, NONE, AGAIN, LIST_2;
-    Bucket Get "versions" ListObjectVersions SEE, NONE, AGAIN, VERSIONS;
-    Bucket Get "uploads" ListMultipartUploads SEE, NONE, AGAIN, UPLOADS;
-    Bucket Head "" HeadBucket SEE, NONE, AGAIN, NO;
-    Bucket Get "location" GetBucketLocation SEE, NONE, AGAIN, NO;
-    Bucket Post "delete" DeleteObjects REMOVE, DELETE, ONCE, NO;
-    Bucket Post "" PostObject WRITE, FORM, ONCE, NO;
+    Bucket Get "" ListObjects Keys SEE, NONE, AGAIN, LIST;
+    Bucket Get "list-type" ListObjectsV2 Keys SEE, NONE, AGAIN, LIST_2;
+    Bucket Get "versions" ListObjectVersions Keys SEE, NONE, AGAIN, VERSIONS;
+    Bucket Get "uploads" ListMultipartUploads Keys SEE, NONE, AGAIN, UPLOADS;
+    Bucket Head "" HeadBucket Bucket SEE, NONE, AGAIN, NO;
+    Bucket Get "location" GetBucketLocation Location SEE, NONE, AGAIN, NO;
+    Bucket Post "delete" DeleteObjects Deletes REMOVE, DELETE, ONCE, NO;
+    Bucket Post "" PostObject Form WRITE, FORM, ONCE, NO;
 
-    Bucket Put "" CreateBucket SETUP, xml("CreateBucketConfiguration"), ONCE, NO;
-    Bucket Delete "" DeleteBucket SETUP, NONE, ONCE, NO;
-    Bucket Get "acl" GetBucketAcl ACL, NONE, AGAIN, NO;
-    Bucket Put "acl" PutBucketAcl ACL, xml("AccessControlPolicy"), AGAIN, NO;
-    Bucket Get "versioning" GetBucketVersioning SETUP, NONE, AGAIN, NO;
-    Bucket Put "versioning" PutBucketVersioning SETUP, xml("VersioningConfiguration"), AGAIN, NO;
-    Bucket Get "cors" GetBucketCors SETUP, NONE, AGAIN, NO;
-    Bucket Put "cors" PutBucketCors SETUP, xml("CORSConfiguration"), AGAIN, NO;
-    Bucket Delete "cors" DeleteBucketCors SETUP, NONE, AGAIN, NO;
-    Bucket Get "lifecycle" GetBucketLifecycleConfiguration SETUP, NONE, AGAIN, NO;
-    Bucket Put "lifecycle" PutBucketLifecycleConfiguration SETUP, rules("LifecycleConfiguration"), AGAIN, NO;
-    Bucket Delete "lifecycle" DeleteBucketLifecycle SETUP, NONE, AGAIN, NO;
-    Bucket Get "policy" GetBucketPolicy SETUP, NONE, AGAIN, NO;
-    Bucket Put "policy" PutBucketPolicy SETUP, POLICY, AGAIN, NO;
-    Bucket Delete "policy" DeleteBucketPolicy SETUP, NONE, AGAIN, NO;
-    Bucket Get "policyStatus" GetBucketPolicyStatus SETUP, NONE, AGAIN, NO;
-    Bucket Get "tagging" GetBucketTagging SETUP, NONE, AGAIN, NO;
-    Bucket Put "tagging" PutBucketTagging SETUP, xml("Tagging"), AGAIN, NO;
-    Bucket Delete "tagging" DeleteBucketTagging SETUP, NONE, AGAIN, NO;
-    Bucket Get "encryption" GetBucketEncryption SETUP, NONE, AGAIN, NO;
-    Bucket Put "encryption" PutBucketEncryption SETUP, xml("ServerSideEncryptionConfiguration"), AGAIN, NO;
-    Bucket Delete "encryption" DeleteBucketEncryption SETUP, NONE, AGAIN, NO;
-    Bucket Get "website" GetBucketWebsite SETUP, NONE, AGAIN, NO;
-    Bucket Put "website" PutBucketWebsite SETUP, xml("WebsiteConfiguration"), AGAIN, NO;
-    Bucket Delete "website" DeleteBucketWebsite SETUP, NONE, AGAIN, NO;
-    Bucket Get "notification" GetBucketNotificationConfiguration SETUP, NONE, AGAIN, NO;
-    Bucket Put "notification" PutBucketNotificationConfiguration SETUP, rules("NotificationConfiguration"), AGAIN, NO;
-    Bucket Get "logging" GetBucketLogging SETUP, NONE, AGAIN, NO;
-    Bucket Put "logging" PutBucketLogging SETUP, xml("BucketLoggingStatus"), AGAIN, NO;
-    Bucket Get "requestPayment" GetBucketRequestPayment SETUP, NONE, AGAIN, NO;
-    Bucket Put "requestPayment" PutBucketRequestPayment SETUP, xml("RequestPaymentConfiguration"), AGAIN, NO;
-    Bucket Get "accelerate" GetBucketAccelerateConfiguration SETUP, NONE, AGAIN, NO;
-    Bucket Put "accelerate" PutBucketAccelerateConfiguration SETUP, xml("AccelerateConfiguration"), AGAIN, NO;
-    Bucket Get "replication" GetBucketReplication SETUP, NONE, AGAIN, NO;
-    Bucket Put "replication" PutBucketReplication SETUP, rules("ReplicationConfiguration"), AGAIN, NO;
-    Bucket Delete "replication" DeleteBucketReplication SETUP, NONE, AGAIN, NO;
-    Bucket Get "ownershipControls" GetBucketOwnershipControls SETUP, NONE, AGAIN, NO;
-    Bucket Put "ownershipControls" PutBucketOwnershipControls SETUP, xml("OwnershipControls"), AGAIN, NO;
-    Bucket Delete "ownershipControls" DeleteBucketOwnershipControls SETUP, NONE, AGAIN, NO;
-    Bucket Get "publicAccessBlock" GetPublicAccessBlock SETUP, NONE, AGAIN, NO;
-    Bucket Put "publicAccessBlock" PutPublicAccessBlock SETUP, xml("PublicAccessBlockConfiguration"), AGAIN, NO;
-    Bucket Delete "publicAccessBlock" DeletePublicAccessBlock SETUP, NONE, AGAIN, NO;
-    Bucket Get "object-lock" GetObjectLockConfiguration SETUP, NONE, AGAIN, NO;
-    Bucket Put "object-lock" PutObjectLockConfiguration SETUP, xml("ObjectLockConfiguration"), AGAIN, NO;
+    Bucket Put "" CreateBucket NewBucket SETUP, xml("CreateBucketConfiguration"), ONCE, NO;
+    Bucket Delete "" DeleteBucket Pass SETUP, NONE, ONCE, NO;
+    Bucket Get "acl" GetBucketAcl Pass ACL, NONE, AGAIN, NO;
+    Bucket Put "acl" PutBucketAcl Pass ACL, xml("AccessControlPolicy"), AGAIN, NO;
+    Bucket Get "versioning" GetBucketVersioning Pass SETUP, NONE, AGAIN, NO;
+    Bucket Put "versioning" PutBucketVersioning Pass SETUP, xml("VersioningConfiguration"), AGAIN, NO;
+    Bucket Get "cors" GetBucketCors Pass SETUP, NONE, AGAIN, NO;
+    Bucket Put "cors" PutBucketCors Pass SETUP, xml("CORSConfiguration"), AGAIN, NO;
+    Bucket Delete "cors" DeleteBucketCors Pass SETUP, NONE, AGAIN, NO;
+    Bucket Get "lifecycle" GetBucketLifecycleConfiguration Pass SETUP, NONE, AGAIN, NO;
+    Bucket Put "lifecycle" PutBucketLifecycleConfiguration Pass SETUP, rules("LifecycleConfiguration"), AGAIN, NO;
+    Bucket Delete "lifecycle" DeleteBucketLifecycle Pass SETUP, NONE, AGAIN, NO;
+    Bucket Get "policy" GetBucketPolicy Pass SETUP, NONE, AGAIN, NO;
+    Bucket Put "policy" PutBucketPolicy Pass SETUP, POLICY, AGAIN, NO;
+    Bucket Delete "policy" DeleteBucketPolicy Pass SETUP, NONE, AGAIN, NO;
+    Bucket Get "policyStatus" GetBucketPolicyStatus Pass SETUP, NONE, AGAIN, NO;
+    Bucket Get "tagging" GetBucketTagging Pass SETUP, NONE, AGAIN, NO;
+    Bucket Put "tagging" PutBucketTagging Pass SETUP, xml("Tagging"), AGAIN, NO;
+    Bucket Delete "tagging" DeleteBucketTagging Pass SETUP, NONE, AGAIN, NO;
+    Bucket Get "encryption" GetBucketEncryption Pass SETUP, NONE, AGAIN, NO;
+    Bucket Put "encryption" PutBucketEncryption Pass SETUP, xml("ServerSideEncryptionConfiguration"), AGAIN, NO;
+    Bucket Delete "encryption" DeleteBucketEncryption Pass SETUP, NONE, AGAIN, NO;
+    Bucket Get "website" GetBucketWebsite Pass SETUP, NONE, AGAIN, NO;
+    Bucket Put "website" PutBucketWebsite Pass SETUP, xml("WebsiteConfiguration"), AGAIN, NO;
+    Bucket Delete "website" DeleteBucketWebsite Pass SETUP, NONE, AGAIN, NO;
+    Bucket Get "notification" GetBucketNotificationConfiguration Pass SETUP, NONE, AGAIN, NO;
+    Bucket Put "notification" PutBucketNotificationConfiguration Pass SETUP, rules("NotificationConfiguration"), AGAIN, NO;
+    Bucket Get "logging" GetBucketLogging Pass SETUP, NONE, AGAIN, NO;
+    Bucket Put "logging" PutBucketLogging Pass SETUP, xml("BucketLoggingStatus"), AGAIN, NO;
+    Bucket Get "requestPayment" GetBucketRequestPayment Pass SETUP, NONE, AGAIN, NO;
+    Bucket Put "requestPayment" PutBucketRequestPayment Pass SETUP, xml("RequestPaymentConfiguration"), AGAIN, NO;
+    Bucket Get "accelerate" GetBucketAccelerateConfiguration Pass SETUP, NONE, AGAIN, NO;
+    Bucket Put "accelerate" PutBucketAccelerateConfiguration Pass SETUP, xml("AccelerateConfiguration"), AGAIN, NO;
+    Bucket Get "replication" GetBucketReplication Pass SETUP, NONE, AGAIN, NO;
+    Bucket Put "replication" PutBucketReplication Pass SETUP, rules("ReplicationConfiguration"), AGAIN, NO;
+    Bucket Delete "replication" DeleteBucketReplication Pass SETUP, NONE, AGAIN, NO;
+    Bucket Get "ownershipControls" GetBucketOwnershipControls Pass SETUP, NONE, AGAIN, NO;
+    Bucket Put "ownershipControls" PutBucketOwnershipControls Pass SETUP, xml("OwnershipControls"), AGAIN, NO;
+    Bucket Delete "ownershipControls" DeleteBucketOwnershipControls Pass SETUP, NONE, AGAIN, NO;
+    Bucket Get "publicAccessBlock" GetPublicAccessBlock Pass SETUP, NONE, AGAIN, NO;
+    Bucket Put "publicAccessBlock" PutPublicAccessBlock Pass SETUP, xml("PublicAccessBlockConfiguration"), AGAIN, NO;
+    Bucket Delete "publicAccessBlock" DeletePublicAccessBlock Pass SETUP, NONE, AGAIN, NO;
+    Bucket Get "object-lock" GetObjectLockConfiguration Pass SETUP, NONE, AGAIN, NO;
+    Bucket Put "object-lock" PutObjectLockConfiguration Pass SETUP, xml("ObjectLockConfiguration"), AGAIN, NO;
 }
 
 impl Operation {
