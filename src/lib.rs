@@ -13,6 +13,7 @@ pub mod config;
 pub mod error;
 pub mod gateway;
 pub mod key_set;
+pub mod mirror;
 pub mod pipeline;
 pub mod request;
 pub mod s3_endpoint;

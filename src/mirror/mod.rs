@@ -1,0 +1,8 @@
+//! Backup mirroring: whatever is written through Wharf ends up at every mirror of its bucket, whatever breaks on the way.
+//!
+//! The journal says that a key *may* differ, never which bytes to copy. A worker makes the mirror equal to what the
+//! primary holds by then, so it converges in whatever order writes raced. `state` is the pure heart of it; what does IO
+//! is built around that.
+
+pub mod crash_point;
+pub mod state;
