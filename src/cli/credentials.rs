@@ -58,7 +58,7 @@ pub fn run(
     let expires_at = now.plus_seconds(arguments.expires.into());
     let refused = |problem: String| CliError::Refused(problem);
     let sealer = sealing_key::sealer(&config.server).map_err(|error| refused(error.to_string()))?;
-    let credentials = begin_session(&sealer, key, vec![arguments.grant()], expires_at)
+    let credentials = begin_session(&sealer, Some(key), vec![arguments.grant()], expires_at)
         .map_err(|error| refused(error.to_string()))?;
     let answer = answer(&credentials, expires_at);
     let json = serde_json::to_string_pretty(&answer).map_err(|error| CliError::Output(error.into()))?;

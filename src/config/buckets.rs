@@ -9,7 +9,7 @@ use wharf_provider::{
 use wharf_wire::names::BucketName;
 
 use super::{
-    checked::{Accept, BucketConfig, CdnConfig, EncryptionChoice},
+    checked::{Accept, BucketConfig, CdnConfig, DirectUploads, EncryptionChoice},
     names,
     providers::{self, NamedProvider, Providers},
     raw::{Table, nearest, quoted},
@@ -21,6 +21,9 @@ const KEY_PREFIX_BYTES_MAX: usize = 512;
 const KMS_KEY_HINT: &str = "write the key's id, ARN or alias";
 /// Bytes of the largest object that any provider stores: 50 TB, generously.
 const FILE_BYTES_MAX: u64 = 1 << 50;
+
+const DIRECT_UPLOADS: [(&str, DirectUploads); 2] =
+    [("provider", DirectUploads::Provider), ("wharf", DirectUploads::Wharf)];
 
 /// Buckets by name. One with problems keeps its name, so that the grants on it are not reported as well.
 pub(super) type Buckets = BTreeMap<String, Option<BucketConfig>>;
@@ -50,6 +53,7 @@ fn bucket(name: &str, table: &mut Table<'_>, providers: &Providers) -> Option<Bu
     let encryption = table.table("encryption", |table| encryption(table, profile));
     let cdn = table.table("cdn", cdn);
     let public = table.boolean("public", false);
+    let direct_uploads = table.choice("direct_uploads", &DIRECT_UPLOADS).unwrap_or_default();
     let accept = table.section("accept", accept);
     Some(BucketConfig {
         name: name.to_owned(),
@@ -60,6 +64,7 @@ fn bucket(name: &str, table: &mut Table<'_>, providers: &Providers) -> Option<Bu
         encryption,
         cdn,
         public,
+        direct_uploads,
         accept,
     })
 }

@@ -199,6 +199,8 @@ pub struct S3 {
     pub region: Region,
     /// Domains that a bucket's name can stand before, lower case.
     pub domains: Vec<String>,
+    /// Where browsers find the endpoint, for signed URLs that point at it.
+    pub public_endpoint: Option<Endpoint>,
     /// Which pages may use the endpoint from a browser.
     pub cors: Cors,
 }
@@ -275,8 +277,20 @@ pub struct BucketConfig {
     pub cdn: Option<CdnConfig>,
     /// Whether objects can be read without a signature.
     pub public: bool,
+    /// Where the upload API's signed URLs point.
+    pub direct_uploads: DirectUploads,
     /// What uploads must be.
     pub accept: Accept,
+}
+
+/// Where the upload API's signed URLs point.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum DirectUploads {
+    /// At the bucket's provider: the bytes do not pass through Wharf.
+    #[default]
+    Provider,
+    /// At Wharf's own S3 endpoint: they do, as those of any S3 client.
+    Wharf,
 }
 
 /// Encryption at rest, chosen.

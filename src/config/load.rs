@@ -12,8 +12,11 @@ use figment::{
     value::Dict,
 };
 
+use wharf_wire::names::BucketName;
+
 use super::{
     Config, ConfigError, Environment, buckets,
+    checked::{BucketConfig, DirectUploads},
     files::{self, Fingerprint},
     jwt, keys, lines, log,
     problem::{Origins, Problem},
@@ -144,6 +147,7 @@ pub(super) fn config(root: &mut Table<'_>) -> Config {
     };
     refuse_open_door(root, &config);
     refuse_useless_door(root, &config);
+    refuse_urls_without_a_door(root, &config);
     config
 }
 
@@ -157,10 +161,32 @@ fn refuse_open_door(root: &Table<'_>, config: &Config) {
     }
 }
 
+/// URLs that point at Wharf's own S3 endpoint need one, and an address for it that browsers know.
+fn refuse_urls_without_a_door(root: &Table<'_>, config: &Config) {
+    let at_wharf = |bucket: &&BucketConfig| bucket.direct_uploads == DirectUploads::Wharf;
+    for bucket in config.buckets.values().filter(at_wharf) {
+        let path = format!("buckets.{}.direct_uploads", bucket.name);
+        if config.server.s3.is_none() {
+            let message = "has URLs point at Wharf's S3 endpoint, and there is none";
+            root.problem(&path, message, "set `server.s3_listen`, or write \"provider\"");
+        } else if config.s3.public_endpoint.is_none() && !root.document().is_refused("s3.public_endpoint") {
+            let message = "has URLs point at Wharf's S3 endpoint, and nothing says where browsers find that";
+            root.problem(&path, message, "set `s3.public_endpoint`, or write \"provider\"");
+        }
+        if BucketName::parse(&bucket.name).is_err() {
+            let message = "has URLs point at a bucket whose name here is none of S3's";
+            root.problem(&path, message, "name it with 3 to 63 lower-case letters, digits, dots and hyphens");
+        }
+    }
+}
+
 /// Every S3 client signs, and a signature can be verified only with a secret.
 fn refuse_useless_door(root: &Table<'_>, config: &Config) {
     let can_serve = config.keys.iter().any(|key| key.secret.is_some())
-        || config.buckets.values().any(|bucket| bucket.public);
+        || config
+            .buckets
+            .values()
+            .any(|bucket| bucket.public || bucket.direct_uploads == DirectUploads::Wharf);
     if config.server.s3.is_some() && !can_serve && !root.document().is_refused("keys") {
         let message = "opens a door that nobody can enter: S3 clients sign, and no key has a secret";
         root.problem(

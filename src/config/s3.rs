@@ -1,10 +1,14 @@
 //! `[s3]`: how apps that speak S3 see Wharf.
 
-use wharf_wire::{endpoint::Host, names::Region};
+use wharf_wire::{
+    endpoint::{Endpoint, Host},
+    names::Region,
+};
 
 use super::{checked::S3, raw::Table, upload};
 
 const DOMAIN_HINT: &str = "write a domain without scheme and port: `s3.example.com`";
+const ENDPOINT_HINT: &str = "write how browsers reach it: `https://s3.example.com`";
 const REGION_HINT: &str = "write the region that the apps' SDKs are set to: `us-east-1`";
 
 /// Reads `[s3]`.
@@ -13,6 +17,7 @@ pub(super) fn read(table: &mut Table<'_>) -> S3 {
     S3 {
         region: region.unwrap_or_else(Region::us_east_1),
         domains: table.list("domains", |entry| entry.parsed(DOMAIN_HINT, domain)),
+        public_endpoint: table.parsed("public_endpoint", ENDPOINT_HINT, Endpoint::parse),
         cors: table.section("cors", upload::cors),
     }
 }

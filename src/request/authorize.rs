@@ -39,7 +39,7 @@ pub(crate) fn grants(identity: &Identity) -> Option<&[Grant]> {
 /// What holds besides: a session may do nothing that its key may not.
 fn parent_grants(identity: &Identity) -> Option<&[Grant]> {
     match identity {
-        Identity::Session(session) => Some(&session.key.allow),
+        Identity::Session(session) => session.key.as_ref().map(|key| key.allow.as_slice()),
         Identity::Key(_) | Identity::User { .. } | Identity::Loopback => None,
     }
 }

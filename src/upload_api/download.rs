@@ -5,7 +5,7 @@ use http::Response;
 use http_body_util::Full;
 use serde::Serialize;
 use wharf_provider::{
-    GetOptions, PresignRequest, Verb,
+    GetOptions, Verb,
     cdn::{CdnDomain, CdnObject, CdnPolicy},
 };
 use wharf_wire::{names::ObjectKey, sigv4::presign::SignedUrl};
@@ -20,6 +20,7 @@ use super::{
     body::{GetFields, Text, non_empty},
     expiry,
     reply::{self, Hints, Performance, Plain},
+    target::Asked,
 };
 
 /// Bytes of a usual reply, so that its buffer grows once.
@@ -54,10 +55,9 @@ pub(super) fn handle(request: &Request<'_>) -> Result<Response<Full<Bytes>>, Err
     let options = options(&body.get)?;
     let expires_seconds = expiry::choose(&body.expiry, None, request.expiry_bounds())?.seconds;
     let is_version = options.version_id.is_some();
-    let presign =
-        PresignRequest { bucket: &target.bucket, key: &object, verb: Verb::Get(options), expires_seconds };
-    let signing_key = parts.signing_keys.key(&target.account, call.context.received);
-    let signed = target.presign(&presign, &signing_key, call.context.received)?;
+    let now = call.context.received;
+    let asked = Asked { key, object: &object, verb: Verb::Get(options), expires_seconds };
+    let signed = target.presign(asked, &target.signing_key(&parts.signing_keys, now), now)?;
     let domain = target.cdn_domain(body.cdn_domain.as_ref())?;
     // A CDN serves the newest version, whatever is asked; clients take its address before the store's.
     let domain = domain.as_deref().filter(|_| !is_version);

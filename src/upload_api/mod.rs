@@ -14,6 +14,7 @@ mod endpoint_guard;
 mod expiry;
 mod file_name;
 mod metadata;
+mod own_door;
 mod reply;
 mod rights;
 mod route;
@@ -49,6 +50,7 @@ pub use route::{BASE, Route, is_own, methods, route};
 
 use body::Body;
 use expiry::Bounds;
+use own_door::{OwnDoor, Purpose};
 use reply::Performance;
 use target::{Named, Target};
 
@@ -129,13 +131,18 @@ impl UploadApi {
         let started = self.parts.clock.elapsed();
         let named = Named::find(&self.parts.config, call.identity, provider)?;
         let body = Body::parse(call.body, named.field_prefix())?;
-        let target = named.target(call.identity, body.bucket.as_ref(), &body.brought)?;
+        let mut target = named.target(call.identity, body.bucket.as_ref(), &body.brought)?;
         target.authorize_somewhere(call.identity, operation.action)?;
         let met = match target.configured {
             Some(bucket) => self.parts.rate_limits.provider(&bucket.provider, 1)?,
             None => self.parts.rate_limits.callers(target.profile().kind, 1)?,
         };
         standing.tighten(met);
+        if let Some(bucket) = target.configured {
+            let now = call.context.received;
+            let purpose = Purpose { plugin: target.plugin, bucket, action: operation.action, now };
+            target.own_door = OwnDoor::of(&self.parts, call.identity, purpose)?;
+        }
         (operation.handler)(&Request { parts: &self.parts, call, target: &target, body: &body, started })
     }
 }

@@ -5,11 +5,11 @@
 //!            └── no ─→ `bucket` in the body, else the path's segment ─→ a configured bucket, and the caller's rights
 //! ```
 
-use std::borrow::Cow;
+use std::{borrow::Cow, sync::Arc};
 
 use secrecy::{ExposeSecret, SecretString};
 use wharf_provider::{
-    Account, PresignRequest, Presigned, Profile, Provider, SettingProblem, Settings, cdn::CdnDomain,
+    Account, PresignRequest, Presigned, Profile, Provider, SettingProblem, Settings, Verb, cdn::CdnDomain,
 };
 use wharf_wire::{
     date::Timestamp,
@@ -19,6 +19,7 @@ use wharf_wire::{
 };
 
 use crate::{
+    backend::SigningKeys,
     config::{
         Config,
         checked::{Action, BucketConfig, Callers, ProviderConfig},
@@ -32,7 +33,9 @@ use crate::{
 
 use super::{
     body::{BroughtFields, Name, Text, non_empty},
-    endpoint_guard, rights,
+    endpoint_guard,
+    own_door::OwnDoor,
+    rights,
 };
 
 /// Bytes of a session token. It stands in every URL of a batch; a longer one would fit into no request line.
@@ -55,6 +58,19 @@ pub(super) struct Target<'a> {
     pub(super) account: Cow<'a, Account>,
     pub(super) bucket: Cow<'a, BucketName>,
     pub(super) configured: Option<&'a BucketConfig>,
+    /// Where signed URLs point, unless it is the provider.
+    pub(super) own_door: Option<OwnDoor>,
+}
+
+/// What is to be signed.
+#[derive(Clone, Copy)]
+pub(super) struct Asked<'a> {
+    /// The key as the caller calls it.
+    pub(super) key: &'a str,
+    /// The same as the provider knows it.
+    pub(super) object: &'a ObjectKey,
+    pub(super) verb: Verb<'a>,
+    pub(super) expires_seconds: u32,
 }
 
 impl<'a> Target<'a> {
@@ -113,14 +129,33 @@ impl<'a> Target<'a> {
         self.plugin.public_url(&self.account, &self.bucket, key)
     }
 
-    /// Signs `request`. A bucket that the provider cannot address is the caller's mistake, all else is Wharf's.
+    /// What URLs are signed with at `now`.
+    pub(super) fn signing_key(&self, known: &SigningKeys, now: Timestamp) -> Arc<SigningKey> {
+        match &self.own_door {
+            Some(door) => door.signing_key(now),
+            None => known.key(&self.account, now),
+        }
+    }
+
+    /// Signs what `asked` says of an object. A bucket that the provider cannot address is the caller's mistake, all else
+    /// is Wharf's.
     pub(super) fn presign(
         &self,
-        request: &PresignRequest<'_>,
+        asked: Asked<'_>,
         key: &SigningKey,
         now: Timestamp,
     ) -> Result<Presigned, Error> {
-        self.plugin.presign(&self.account, request, key, now).map_err(|problem| {
+        let own_key;
+        let (account, bucket, object) = match &self.own_door {
+            Some(door) => {
+                own_key = parse_key(asked.key)?;
+                (&door.account, &door.bucket, &own_key)
+            }
+            None => (&*self.account, &*self.bucket, asked.object),
+        };
+        let Asked { verb, expires_seconds, .. } = asked;
+        let request = PresignRequest { bucket, key: object, verb, expires_seconds };
+        self.plugin.presign(account, &request, key, now).map_err(|problem| {
             self.check_bucket().err().unwrap_or_else(|| {
                 Error::new(Code::SigningError, "The request could not be signed.")
                     .hint(problem.to_string())
@@ -135,10 +170,12 @@ impl<'a> Target<'a> {
             let message = "`key`: in this bucket it has no part that is `..`, which could lead out of it.";
             return Err(Error::new(Code::InvalidField, message));
         }
-        let whole = [self.key_prefix(), key].concat();
-        ObjectKey::parse(&whole)
-            .map_err(|problem| Error::new(Code::InvalidField, format!("`key`: {problem}.")))
+        parse_key(&[self.key_prefix(), key].concat())
     }
+}
+
+fn parse_key(key: &str) -> Result<ObjectKey, Error> {
+    ObjectKey::parse(key).map_err(|problem| Error::new(Code::InvalidField, format!("`key`: {problem}.")))
 }
 
 impl<'a> Named<'a> {
@@ -183,6 +220,7 @@ impl<'a> Named<'a> {
             account: Cow::Borrowed(&provider.account),
             bucket: Cow::Borrowed(&bucket.bucket),
             configured: Some(bucket),
+            own_door: None,
         })
     }
 
@@ -248,6 +286,7 @@ impl<'a> Named<'a> {
             account: Cow::Owned(account),
             bucket: Cow::Owned(bucket),
             configured: None,
+            own_door: None,
         })
     }
 

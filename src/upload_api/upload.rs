@@ -2,7 +2,7 @@
 
 use std::{borrow::Cow, sync::Arc};
 
-use wharf_provider::{PresignRequest, Presigned, Verb, cdn::CdnDomain};
+use wharf_provider::{Presigned, Verb, cdn::CdnDomain};
 use wharf_wire::{
     names::ObjectKey,
     sigv4::{SigningKey, presign::SignedUrl},
@@ -24,8 +24,9 @@ use super::{
     reply::RequiredHeaders,
     rights,
     storage::Storage,
+    target::Asked,
     upload_id::UploadId,
-    validation::{self, Asked, File},
+    validation::{self, File},
 };
 
 /// The type of a file whose client knows none.
@@ -38,7 +39,7 @@ const CONTENT_TYPE_BYTES_MAX: usize = 255;
 pub(super) struct Uploads<'r> {
     pub(super) request: &'r Request<'r>,
     pub(super) storage: Storage<'r>,
-    validation: Option<Asked<'r>>,
+    validation: Option<validation::Asked<'r>>,
     key_prefix: &'r str,
     cdn: Option<Cow<'r, CdnDomain>>,
     signing_key: Arc<SigningKey>,
@@ -74,10 +75,10 @@ impl<'r> Uploads<'r> {
         Ok(Self {
             request,
             storage: Storage::choose(&body.put, target)?,
-            validation: body.validation.as_ref().map(Asked::parse).transpose()?,
+            validation: body.validation.as_ref().map(validation::Asked::parse).transpose()?,
             key_prefix,
             cdn: target.cdn_domain(body.cdn_domain.as_ref())?,
-            signing_key: parts.signing_keys.key(&target.account, call.context.received),
+            signing_key: target.signing_key(&parts.signing_keys, call.context.received),
         })
     }
 
@@ -97,7 +98,7 @@ impl<'r> Uploads<'r> {
         let expiry = expiry::choose(&body.expiry, file_bytes, self.request.expiry_bounds())?;
         let name = [id.as_str(), "_", &clean].concat();
         let (key, object) = self.key(&name)?;
-        let presigned = self.presign(&object, expiry.seconds)?;
+        let presigned = self.presign(&key, &object, expiry.seconds)?;
         Ok(Signed {
             id,
             name,
@@ -165,15 +166,10 @@ impl<'r> Uploads<'r> {
         Ok((key, object))
     }
 
-    fn presign(&self, object: &ObjectKey, expires_seconds: u32) -> Result<Presigned, Error> {
+    fn presign(&self, key: &str, object: &ObjectKey, expires_seconds: u32) -> Result<Presigned, Error> {
         let Request { call, target, .. } = self.request;
-        let request = PresignRequest {
-            bucket: &target.bucket,
-            key: object,
-            verb: Verb::Put(self.storage.put_options()),
-            expires_seconds,
-        };
-        target.presign(&request, &self.signing_key, call.context.received)
+        let verb = Verb::Put(self.storage.put_options());
+        target.presign(Asked { key, object, verb, expires_seconds }, &self.signing_key, call.context.received)
     }
 }
 

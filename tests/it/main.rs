@@ -44,6 +44,7 @@ mod server_reload;
 mod server_tls;
 mod support;
 mod upload_hostile;
+mod upload_own_door;
 mod upload_sdk;
 mod upload_store;
 mod upstream_origin;

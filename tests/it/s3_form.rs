@@ -213,7 +213,7 @@ async fn a_form_may_be_signed_with_a_short_lived_key() {
         prefix: "up/".to_owned(),
         actions: vec![Action::Write],
     };
-    let session = begin_session(&sealer, &config.keys[0], vec![grant], expires_at).unwrap();
+    let session = begin_session(&sealer, Some(&config.keys[0]), vec![grant], expires_at).unwrap();
     let beyond = PostForm::new("down/a", "file").session(&session).sign().send(&gateway).await;
     assert_eq!((beyond.status, beyond.s3_code()), (403, "AccessDenied"), "{beyond:?}");
     let stolen =

@@ -97,7 +97,8 @@ impl Authenticator {
         expected: Expected<'_>,
     ) -> Result<(Identity, Cow<'_, Credentials>), S3Error> {
         let opened = session::open(expected.sealer, token, id, expected.now)?;
-        let key = Arc::clone(&self.usable(&opened.key_id, expected.now)?.config);
+        let key = opened.key_id.map(|id| self.usable(&id, expected.now)).transpose()?;
+        let key = key.map(|known| Arc::clone(&known.config));
         let session = Session { key, allow: opened.allow };
         Ok((Identity::Session(Arc::new(session)), Cow::Owned(opened.credentials)))
     }

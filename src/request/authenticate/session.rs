@@ -31,8 +31,8 @@ const SECRET_BYTES: usize = 30;
 /// A caller with a short-lived key.
 #[derive(Debug)]
 pub struct Session {
-    /// The key that it was made for.
-    pub key: Arc<KeyConfig>,
+    /// The key that it was made for. Without one it was made for a caller who has none, and whose rights were checked then.
+    pub key: Option<Arc<KeyConfig>>,
     /// What it may do of that which the key may do.
     pub allow: Vec<Grant>,
 }
@@ -40,18 +40,18 @@ pub struct Session {
 /// What a session token holds.
 #[derive(Serialize, Deserialize)]
 struct Token {
-    key: String,
+    key: Option<String>,
     access_key_id: String,
     secret: Zeroizing<String>,
     expires_at: u64,
     allow: Vec<Grant>,
 }
 
-/// Makes a short-lived key for the key called `key`, good until `expires_at` for what `allow` says. An `allow` that goes
-/// beyond the key's own gains nothing.
+/// Makes a short-lived key for `key`, good until `expires_at` for what `allow` says. An `allow` that goes beyond the key's
+/// own gains nothing; without a key, `allow` is all that holds.
 pub fn begin(
     sealer: &Sealer,
-    key: &KeyConfig,
+    key: Option<&KeyConfig>,
     allow: Vec<Grant>,
     expires_at: Timestamp,
 ) -> Result<Credentials, CannotSeal> {
@@ -61,7 +61,7 @@ pub fn begin(
     fill(&mut id)?;
     fill(&mut *secret)?;
     let token = Token {
-        key: key.id.clone(),
+        key: key.map(|key| key.id.clone()),
         access_key_id: [ID_PREFIX, &hex::encode_upper(id)].concat(),
         secret: Zeroizing::new(STANDARD.encode(*secret)),
         expires_at: expires_at.unix_seconds(),
@@ -75,7 +75,7 @@ pub fn begin(
 /// A session token that was opened. Its secret is still to be proven.
 pub(super) struct Opened {
     pub(super) credentials: Credentials,
-    pub(super) key_id: String,
+    pub(super) key_id: Option<String>,
     pub(super) allow: Vec<Grant>,
 }
 
@@ -140,10 +140,10 @@ mod tests {
     #[test]
     fn what_was_begun_opens_until_it_ends() {
         let sealer = sealer();
-        let made = begin(&sealer, &key(), vec![grant()], NOW.plus_seconds(60)).unwrap();
+        let made = begin(&sealer, Some(&key()), vec![grant()], NOW.plus_seconds(60)).unwrap();
         let token = made.session_token.clone().unwrap();
         let opened = open(&sealer, &token, &made.access_key_id, NOW.plus_seconds(59)).unwrap();
-        assert_eq!((opened.key_id.as_str(), opened.allow), ("app", vec![grant()]));
+        assert_eq!((opened.key_id.as_deref(), opened.allow), (Some("app"), vec![grant()]));
         assert_eq!(
             opened.credentials.secret_access_key.expose_secret(),
             made.secret_access_key.expose_secret()
@@ -155,7 +155,8 @@ mod tests {
     #[test]
     fn a_token_goes_with_its_own_id_and_cannot_be_made_elsewhere() {
         let sealer = sealer();
-        let [first, second] = [0, 1].map(|_| begin(&sealer, &key(), vec![], NOW.plus_seconds(60)).unwrap());
+        let [first, second] =
+            [0, 1].map(|_| begin(&sealer, Some(&key()), vec![], NOW.plus_seconds(60)).unwrap());
         let token = first.session_token.clone().unwrap();
         let other = open(&sealer, &token, &second.access_key_id, NOW).unwrap_err();
         assert_eq!(other.code, ErrorCode::InvalidToken);

@@ -83,7 +83,9 @@ impl RateLimits {
     pub fn identity(&self, identity: &Identity) -> Result<Standing, Error> {
         match (identity, &self.users) {
             (Identity::Key(key), _) => count(&self.keys, &key.id, 1),
-            (Identity::Session(session), _) => count(&self.keys, &session.key.id, 1),
+            (Identity::Session(session), _) => {
+                session.key.as_ref().map_or(Ok(Standing::default()), |key| count(&self.keys, &key.id, 1))
+            }
             (Identity::User { subject, .. }, Some(limit)) => limit.count(&user_digest(subject)),
             (Identity::User { .. }, None) | (Identity::Loopback, _) => Ok(Standing::default()),
         }
