@@ -2,6 +2,7 @@
 //! own document.
 
 use std::{
+    future::poll_fn,
     pin::Pin,
     task::{Context, Poll, ready},
 };
@@ -54,14 +55,17 @@ pub(super) async fn pass(reply: Response<ReplyStream>) -> Result<Response<Conten
     Ok(reply.map(Content::Stream))
 }
 
-/// Passes a document on with the caller's names.
+/// Passes a document on with the caller's names. What is no document can still be told as an error before the first piece
+/// has left.
 pub(super) async fn pass_renamed(
     reply: Response<ReplyStream>,
     names: Names,
 ) -> Result<Response<Content>, S3Error> {
-    let mut reply = succeeded(reply).await?;
-    reply.headers_mut().remove(header::CONTENT_LENGTH);
-    Ok(reply.map(|body| Content::Rewritten(Box::new(Rewritten::new(body, names)))))
+    let (mut head, body) = succeeded(reply).await?.into_parts();
+    head.headers.remove(header::CONTENT_LENGTH);
+    let mut document = Rewritten::new(body, names);
+    document.begin().await.map_err(|error| upstream_error(error.to_string()))?;
+    Ok(Response::from_parts(head, Content::Rewritten(Box::new(document))))
 }
 
 /// A reply with the headers that S3 clients may see, or the provider's error. "Not modified" is no error.
@@ -125,6 +129,8 @@ pub(super) async fn read_bounded(mut body: ReplyStream, bytes_max: usize) -> Res
 /// A document that is rewritten while it streams.
 #[derive(Debug)]
 pub struct Rewritten {
+    /// Rewritten, and not handed over yet.
+    front: Option<Bytes>,
     body: ReplyStream,
     rewriter: Rewriter,
     is_finished: bool,
@@ -132,12 +138,25 @@ pub struct Rewritten {
 
 impl Rewritten {
     fn new(body: ReplyStream, names: Names) -> Self {
-        Self { body, rewriter: Rewriter::new(names), is_finished: false }
+        Self { front: None, body, rewriter: Rewriter::new(names), is_finished: false }
+    }
+
+    /// Waits for the first piece.
+    async fn begin(&mut self) -> Result<(), UpstreamError> {
+        self.front = poll_fn(|context| self.poll_rewritten(context)).await.transpose()?;
+        Ok(())
+    }
+
+    fn poll_piece(&mut self, context: &mut Context<'_>) -> Poll<Option<Result<Bytes, UpstreamError>>> {
+        match self.front.take() {
+            Some(front) => Poll::Ready(Some(Ok(front))),
+            None => self.poll_rewritten(context),
+        }
     }
 
     /// The next piece that is not empty. A document that cannot be rewritten breaks the reply off: its beginning may
     /// have been sent, and its rest could name what the caller must not see.
-    fn poll_piece(&mut self, context: &mut Context<'_>) -> Poll<Option<Result<Bytes, UpstreamError>>> {
+    fn poll_rewritten(&mut self, context: &mut Context<'_>) -> Poll<Option<Result<Bytes, UpstreamError>>> {
         let broken = |error| UpstreamError::Http(format!("the document cannot be passed on: {error}"));
         let mut out = BytesMut::new();
         while !self.is_finished {
@@ -178,7 +197,7 @@ impl Body for Content {
         match self {
             Self::Whole(body) => body.is_end_stream(),
             Self::Stream(body) => body.is_end_stream(),
-            Self::Rewritten(body) => body.is_finished,
+            Self::Rewritten(body) => body.is_finished && body.front.is_none(),
             Self::Working(body) => body.is_finished(),
         }
     }

@@ -113,6 +113,31 @@ async fn a_listing_that_breaks_off_does_not_end_well() {
     }
 }
 
+/// S3 answers these with a document. Where a provider has none, the client is told, and its connection is kept.
+#[tokio::test]
+async fn a_success_without_a_document_is_an_error_of_the_providers() {
+    let part = |value| {
+        Ask::new(http::Method::PUT, "/photos/a?partNumber=1&uploadId=u").header("x-amz-copy-source", value)
+    };
+    let parts = "<CompleteMultipartUpload><Part><PartNumber>1</PartNumber><ETag>a</ETag></Part>\
+                 </CompleteMultipartUpload>";
+    let complete = Ask::new(http::Method::POST, "/photos/a?uploadId=u").body(Mode::Hash, parts.as_bytes());
+    for (framing, body) in [
+        ("content-length: 0", ""),
+        ("transfer-encoding: chunked", "0\r\n\r\n"),
+        ("content-length: 5", "hello"),
+    ] {
+        let answer = format!("HTTP/1.1 200 OK\r\n{framing}\r\n\r\n{body}");
+        let (_recorder, gateway) = saying(Answer::new(answer)).await;
+        let mut raw = Raw::connect(gateway.s3()).await;
+        for ask in [part("/photos/b"), complete.clone(), Ask::get("/photos?list-type=2")] {
+            let wire = ask.sign();
+            let reply = raw.ask([wire.head(), wire.body()].concat()).await;
+            assert_eq!((reply.status, reply.s3_code()), (500, "InternalError"), "{framing} {reply:?}");
+        }
+    }
+}
+
 #[tokio::test]
 async fn replies_without_a_body_are_framed_as_such() {
     for (wire, head, status, line) in [
