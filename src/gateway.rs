@@ -211,7 +211,8 @@ fn snapshot(
     let origins =
         Arc::new(origins.map_err(|error| StartError::Setting(format!("the client for providers: {error}")))?);
     let s3 =
-        S3Endpoint::new(Arc::clone(&config), Arc::clone(&origins), Arc::clone(&rate_limits), drain.clone());
+        S3Endpoint::new(Arc::clone(&config), Arc::clone(&origins), Arc::clone(&rate_limits), drain.clone())
+            .succeeding(previous.map(|old| &old.s3));
     let api = UploadApi::new(Parts {
         config: Arc::clone(&config),
         signing_keys: Arc::clone(signing_keys),

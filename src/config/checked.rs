@@ -98,6 +98,8 @@ pub struct ServerLimits {
     pub headers_max: usize,
     /// Bytes of a JSON body.
     pub body_bytes_max: usize,
+    /// Bytes of S3's XML documents that are held at once.
+    pub documents_bytes_max: usize,
     /// From the first byte of a connection or request to the end of its head (the TLS handshake included).
     pub header_timeout: Duration,
     /// A keep-alive connection without a request.
@@ -108,6 +110,8 @@ pub struct ServerLimits {
     pub body_bytes_per_second_min: u64,
     /// A reply of which the client takes nothing.
     pub write_timeout: Duration,
+    /// The slowest that a client may take a reply, after a grace of a few seconds.
+    pub reply_bytes_per_second_min: u64,
     /// HTTP/2 streams on one connection.
     pub streams_per_connection_max: u32,
 }

@@ -93,11 +93,17 @@ fn limits(table: &mut Table<'_>) -> ServerLimits {
         header_bytes_max: table.count("header_bytes_max", 32 * 1024, 8192..=MEBIBYTE),
         headers_max: table.count("headers_max", 100, 16..=1000),
         body_bytes_max: table.count("body_bytes_max", MEBIBYTE, 1024..=64 * MEBIBYTE),
+        documents_bytes_max: table.count(
+            "documents_bytes_max",
+            64 * MEBIBYTE,
+            4 * MEBIBYTE..=4096 * MEBIBYTE,
+        ),
         header_timeout: table.seconds("header_timeout_seconds", 10, 1..=300),
         idle_timeout: table.seconds("idle_timeout_seconds", 60, 1..=3600),
         body_timeout: table.seconds("body_timeout_seconds", 30, 1..=3600),
         body_bytes_per_second_min: table.number("body_bytes_per_second_min", 1024, 0..=MEBIBYTE),
         write_timeout: table.seconds("write_timeout_seconds", 30, 1..=3600),
+        reply_bytes_per_second_min: table.number("reply_bytes_per_second_min", 1024, 0..=64 * MEBIBYTE),
         streams_per_connection_max: table.number_u32("streams_per_connection_max", 128, 1..=10_000),
     }
 }

@@ -278,11 +278,13 @@ mod tests {
             header_bytes_max: 1,
             headers_max: 1,
             body_bytes_max: 100,
+            documents_bytes_max: 1,
             header_timeout: SECOND,
             idle_timeout: SECOND,
             body_timeout: SECOND * 20,
             body_bytes_per_second_min,
             write_timeout: SECOND,
+            reply_bytes_per_second_min: 1,
             streams_per_connection_max: 1,
         }
     }

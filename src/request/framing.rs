@@ -169,11 +169,13 @@ mod tests {
             header_bytes_max: 1024,
             headers_max: 8,
             body_bytes_max: 1024,
+            documents_bytes_max: 1,
             header_timeout: Duration::from_secs(1),
             idle_timeout: Duration::from_secs(1),
             body_timeout: Duration::from_secs(1),
             body_bytes_per_second_min: 1,
             write_timeout: Duration::from_secs(1),
+            reply_bytes_per_second_min: 1,
             streams_per_connection_max: 1,
         }
     }

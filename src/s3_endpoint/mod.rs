@@ -42,6 +42,7 @@ use crate::{
 
 pub use reply::Content;
 
+use body::Room;
 use forward::Handling;
 use place::Place;
 
@@ -53,6 +54,7 @@ pub struct S3Endpoint {
     rate_limits: Arc<RateLimits>,
     /// Joins what has to be cleaned up after a client that left.
     drain: Drain,
+    documents: Room,
 }
 
 /// One request whose signature was verified, or that has none.
@@ -107,7 +109,14 @@ impl S3Endpoint {
         rate_limits: Arc<RateLimits>,
         drain: Drain,
     ) -> Self {
-        Self { config, origins, rate_limits, drain }
+        Self { config, origins, rate_limits, drain, documents: Room::default() }
+    }
+
+    /// The same, counting the documents that its predecessor still holds.
+    #[must_use]
+    pub fn succeeding(mut self, previous: Option<&Self>) -> Self {
+        self.documents = previous.map_or(self.documents, |previous| previous.documents.clone());
+        self
     }
 
     /// Answers one request.

@@ -8,7 +8,7 @@
 //!  Idle ───────────────▶ Head ───────────────▶ Busy ───────────────────────▶ Idle
 //!  idle_timeout          header_timeout        (the body has its own clock)
 //!
-//!  in every phase: a write that has been stuck for write_timeout
+//!  in every phase: a write that has been stuck for write_timeout, or less if the reply was taken too slowly before
 //! ```
 
 use std::{
@@ -21,7 +21,7 @@ use std::{
 use pin_project_lite::pin_project;
 use tokio::time::{Instant, Sleep, sleep_until};
 
-use super::Tunnel;
+use super::{Tunnel, allowance::Allowance};
 use crate::{clock, config::checked::ServerLimits};
 
 /// Shared by a connection's byte stream, its requests and its timer.
@@ -40,6 +40,8 @@ struct State {
     phase: Phase,
     /// When a write first found no room; a write that moves clears it.
     stuck_since: Option<Instant>,
+    /// How slowly the client may take its reply. HTTP/2 has one for each stream instead.
+    allowance: Allowance,
     /// Whether the peer may still be sending something that nobody will read.
     unread: bool,
     /// HTTP/2: bytes between requests are not the beginning of a head, but pings and window updates as well.
@@ -65,7 +67,7 @@ pub(super) enum Late {
     Head,
     /// Kept alive for too long without a request.
     Idle,
-    /// The peer takes nothing of its reply.
+    /// The peer takes nothing of its reply, or too little.
     Write,
 }
 
@@ -79,6 +81,7 @@ impl Activity {
             state: Mutex::new(State {
                 phase: Phase::Head { since: opened },
                 stuck_since: None,
+                allowance: Allowance::new(limits.reply_bytes_per_second_min),
                 unread: false,
                 multiplexed: false,
                 replying: false,
@@ -104,15 +107,17 @@ impl Activity {
         }
     }
 
-    /// A write moved, or nothing is left to write.
-    pub(super) fn write_moved(&self) {
-        self.state().stuck_since = None;
+    /// A write moved, by so many bytes.
+    pub(super) fn write_moved(&self, bytes: usize) {
+        let mut state = self.state();
+        state.end_wait();
+        state.allowance.took(bytes);
     }
 
     /// Everything that hyper held has been written.
     pub(super) fn flushed(&self) {
         let mut state = self.state();
-        state.stuck_since = None;
+        state.end_wait();
         state.replying = matches!(state.phase, Phase::Busy { .. });
     }
 
@@ -136,6 +141,7 @@ impl Activity {
         state.phase = Phase::Busy { requests: others.saturating_add(1) };
         state.multiplexed = multiplexed;
         state.unread = has_body && !multiplexed;
+        state.allowance.renew();
         state.replying = true;
         Request(Arc::clone(self))
     }
@@ -164,10 +170,21 @@ impl Activity {
             Phase::Idle { since } => Some((since + self.idle_timeout, Late::Idle)),
             Phase::Busy { .. } => None,
         };
-        let write = state.stuck_since.map(|since| (since + self.write_timeout, Late::Write));
+        let patience =
+            if state.multiplexed { self.write_timeout } else { state.allowance.at_most(self.write_timeout) };
+        let write = state.stuck_since.map(|since| (since + patience, Late::Write));
         match (phase, write) {
             (Some(phase), Some(write)) => Some(if write.0 < phase.0 { write } else { phase }),
             (phase, write) => phase.or(write),
+        }
+    }
+}
+
+impl State {
+    /// The client has made room.
+    fn end_wait(&mut self) {
+        if let Some(since) = self.stuck_since.take() {
+            self.allowance.waited(since.elapsed());
         }
     }
 }

@@ -175,8 +175,7 @@ impl<H: Handler> Connection<H> {
 /// HTTP as the limits allow it. The first bytes tell the version, over TLS too: a connection that can be upgraded is not
 /// told it beforehand.
 fn builder(limits: &ServerLimits, drain: Drain) -> Builder<Streams> {
-    let patience = limits.body_timeout + limits.write_timeout;
-    let mut builder = Builder::new(Streams::new(drain, patience));
+    let mut builder = Builder::new(Streams::new(drain, limits));
     builder
         .http1()
         // Activity keeps this time, and all others, with one timer.

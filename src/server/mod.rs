@@ -6,6 +6,7 @@
 //!     Watched      the byte stream; tells Activity what moves
 //!     Activity     one timer per connection: header, idle and write timeouts
 //!     Streams      one task per HTTP/2 stream, which bounds its client's silence
+//!     Allowance    how slowly a client may take its reply, of a connection or a stream
 //!     Tunnel       what becomes of a connection that was upgraded
 //!   Handler        what the door serves: the request pipeline, or the admin pages
 //! ```
@@ -14,6 +15,7 @@
 
 mod accept;
 mod activity;
+mod allowance;
 mod connection;
 mod drain;
 mod refusal;

@@ -1,8 +1,8 @@
 //! HTTP/2 streams: each is a task of the drain, and waits for its client only so long.
 //!
 //! A stream whose client opens no window would wait for ever, and no write of the connection is stuck meanwhile. A limit
-//! on the whole stream would cut large objects off. So the client's silence is limited: from the moment at which a piece
-//! of the reply is at hand until the client has room for the next. Every other wait has a limit of its own: the request's
+//! on the whole stream would cut large objects off. So the client's silence is limited, and its slowness: from the moment
+//! at which a piece of the reply is at hand until the client has room for the next. Every other wait has a limit of its own: the request's
 //! body has its pace, and a provider its timeouts.
 
 use std::{
@@ -23,24 +23,43 @@ use tokio::{
     time::{Instant, Sleep, sleep_until},
 };
 
-use super::{Drain, activity};
-use crate::clock;
+use super::{Drain, activity, allowance::Allowance};
+use crate::{clock, config::checked::ServerLimits};
 
 /// What a client is handed at a time, as much as a frame has. Of a larger piece it could take some and never be seen to.
 const PIECE_BYTES_MAX: usize = 16 * 1024;
 
 task_local! {
-    /// Since when the stream that the current task serves waits for its client, if it does.
-    static WAITS_SINCE: Cell<Option<Instant>>;
+    /// The client of the stream that the current task serves.
+    static CLIENT: Cell<Client>;
 }
 
-fn wait_for_client() {
-    // Over HTTP/1.1 there is no stream.
-    let _ = WAITS_SINCE.try_with(|since| since.set(Some(clock::instant())));
+/// How a stream's client takes its reply.
+#[derive(Debug, Clone, Copy)]
+struct Client {
+    /// Since when it is waited for, if it is, with how many bytes.
+    waited_for: Option<(Instant, usize)>,
+    allowance: Allowance,
 }
 
-fn wait_for_no_client() {
-    let _ = WAITS_SINCE.try_with(|since| since.set(None));
+impl Client {
+    fn begin_wait(mut self, bytes: usize) -> Self {
+        self.waited_for = Some((clock::instant(), bytes));
+        self
+    }
+
+    fn end_wait(mut self) -> Self {
+        if let Some((since, bytes)) = self.waited_for.take() {
+            self.allowance.waited(since.elapsed());
+            self.allowance.took(bytes);
+        }
+        self
+    }
+}
+
+/// Notes what the client does. Over HTTP/1.1 there is no stream.
+fn note(change: impl FnOnce(Client) -> Client) {
+    let _ = CLIENT.try_with(|client| client.set(change(client.get())));
 }
 
 /// Runs streams as tasks of the drain.
@@ -48,12 +67,17 @@ fn wait_for_no_client() {
 pub(super) struct Streams {
     drain: Drain,
     patience: Duration,
+    allowance: Allowance,
 }
 
 impl Streams {
-    /// A client may be silent for `patience`.
-    pub(super) fn new(drain: Drain, patience: Duration) -> Self {
-        Self { drain, patience }
+    /// Streams whose clients may be as silent and as slow as `limits` say.
+    pub(super) fn new(drain: Drain, limits: &ServerLimits) -> Self {
+        Self {
+            drain,
+            patience: limits.body_timeout + limits.write_timeout,
+            allowance: Allowance::new(limits.reply_bytes_per_second_min),
+        }
     }
 }
 
@@ -63,12 +87,13 @@ where
 {
     fn execute(&self, stream: F) {
         let patient = Patient { stream, patience: self.patience, timer: None };
-        self.drain.spawn(WAITS_SINCE.scope(Cell::new(None), patient));
+        let client = Client { waited_for: None, allowance: self.allowance };
+        self.drain.spawn(CLIENT.scope(Cell::new(client), patient));
     }
 }
 
 pin_project! {
-    /// A stream that ends when its client is silent for too long.
+    /// A stream that ends when its client is silent for too long, or too slow.
     struct Patient<F> {
         #[pin]
         stream: F,
@@ -85,9 +110,13 @@ impl<F: Future<Output = ()>> Future for Patient<F> {
         if this.stream.poll(context).is_ready() {
             return Poll::Ready(());
         }
-        let Some(since) = WAITS_SINCE.with(Cell::get) else { return Poll::Pending };
-        let due = since + *this.patience;
+        let Client { waited_for, allowance } = CLIENT.with(Cell::get);
+        let Some((since, _)) = waited_for else { return Poll::Pending };
+        let due = since + allowance.at_most(*this.patience);
         let timer = this.timer.get_or_insert_with(|| Box::pin(sleep_until(due)));
+        if due < timer.deadline() {
+            timer.as_mut().reset(due);
+        }
         loop {
             // An old timer may ring early; it is not set anew for every piece, of which an object has many.
             ready!(timer.as_mut().poll(context));
@@ -115,7 +144,7 @@ pin_project! {
 impl<B> Reply<B> {
     /// Made where the reply's head is at hand, which is the first thing that a client must take.
     pub(super) fn new(body: B, is_multiplexed: bool, guard: activity::Request) -> Self {
-        wait_for_client();
+        note(|client| client.begin_wait(0));
         Self { body, rest: Bytes::new(), is_multiplexed, _guard: guard }
     }
 }
@@ -132,8 +161,8 @@ impl<B: Body<Data = Bytes>> Body for Reply<B> {
         if !*this.is_multiplexed {
             return this.body.poll_frame(context);
         }
+        note(Client::end_wait);
         if this.rest.is_empty() {
-            wait_for_no_client();
             let frame = match ready!(this.body.poll_frame(context)) {
                 Some(Ok(frame)) => frame.into_data(),
                 end => return Poll::Ready(end),
@@ -143,8 +172,8 @@ impl<B: Body<Data = Bytes>> Body for Reply<B> {
                 Err(trailers) => return Poll::Ready(Some(Ok(trailers))),
             }
         }
-        wait_for_client();
         let piece = this.rest.split_to(this.rest.len().min(PIECE_BYTES_MAX));
+        note(|client| client.begin_wait(piece.len()));
         Poll::Ready(Some(Ok(Frame::data(piece))))
     }
 

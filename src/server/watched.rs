@@ -76,12 +76,20 @@ impl Watched {
         refused.is_some()
     }
 
-    /// Notes whether a write got anywhere.
-    fn note<T>(&self, poll: Poll<io::Result<T>>) -> Poll<io::Result<T>> {
-        if poll.is_pending() {
-            self.activity.write_stuck();
-        } else {
-            self.activity.write_moved();
+    /// Notes how far a write got.
+    fn note_written(&self, poll: Poll<io::Result<usize>>) -> Poll<io::Result<usize>> {
+        match &poll {
+            Poll::Pending => self.activity.write_stuck(),
+            Poll::Ready(written) => self.activity.write_moved(*written.as_ref().unwrap_or(&0)),
+        }
+        poll
+    }
+
+    /// Notes whether what was written before got anywhere.
+    fn note(&self, poll: Poll<io::Result<()>>) -> Poll<io::Result<()>> {
+        match &poll {
+            Poll::Pending => self.activity.write_stuck(),
+            Poll::Ready(_) => self.activity.write_moved(0),
         }
         poll
     }
@@ -120,7 +128,7 @@ impl AsyncWrite for Watched {
             return Poll::Ready(Ok(bytes.len()));
         }
         let poll = self.transport()?.poll_write(context, bytes);
-        self.note(poll)
+        self.note_written(poll)
     }
 
     fn poll_write_vectored(
@@ -134,7 +142,7 @@ impl AsyncWrite for Watched {
             return Poll::Ready(Ok(bytes.len()));
         }
         let poll = self.transport()?.poll_write_vectored(context, slices);
-        self.note(poll)
+        self.note_written(poll)
     }
 
     fn is_write_vectored(&self) -> bool {

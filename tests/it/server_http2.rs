@@ -2,13 +2,14 @@
 
 use std::{net::SocketAddr, time::Duration};
 
+use http::Method;
 use tokio::time::sleep;
 
 use crate::support::{
     gateway::{KEY, KEY_CONFIG, TestGateway},
     raw::{Raw, neighbour_is_served},
     recorder::{Answer, Recorder},
-    s3_client::{S3_KEYS, in_front_of},
+    s3_client::{Ask, S3_KEYS, in_front_of},
 };
 
 const PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
@@ -138,13 +139,18 @@ const WINDOW_BYTES: usize = 16 * 1024;
 
 /// A provider with one object, and a public door to it that is patient for two seconds.
 async fn with_object() -> (Recorder, TestGateway) {
+    with_object_and("").await
+}
+
+/// The same with further limits.
+async fn with_object_and(limits: &str) -> (Recorder, TestGateway) {
     let object = [
         format!("HTTP/1.1 200 OK\r\ncontent-length: {OBJECT_BYTES}\r\n\r\n").into_bytes(),
         vec![b'a'; OBJECT_BYTES],
     ];
     let recorder = Recorder::answering(move |_| Some(Answer::new(object.concat()))).await;
-    let limits = "[server.limits]\nbody_timeout_seconds = 1\nwrite_timeout_seconds = 1\n";
-    let config = in_front_of(&recorder.endpoint(), &[limits, S3_KEYS].concat());
+    let limits = ["[server.limits]\nbody_timeout_seconds = 1\nwrite_timeout_seconds = 1\n", limits].concat();
+    let config = in_front_of(&recorder.endpoint(), &[&limits, S3_KEYS].concat());
     let gateway = TestGateway::start(&[&config, "public = true\n"].concat()).await;
     (recorder, gateway)
 }
@@ -207,4 +213,17 @@ async fn a_download_whose_client_stops_in_the_middle_is_cut() {
     assert!(take_window(&mut raw).await, "the client takes no more");
     // The provider need not wait either.
     recorder.until(|record| record.iter().all(|request| request.is_closed)).await;
+}
+
+/// It is never silent for as long as a client may be.
+#[tokio::test]
+async fn a_download_whose_client_goes_on_too_slowly_is_cut() {
+    let (recorder, gateway) = with_object_and("reply_bytes_per_second_min = 1048576\n").await;
+    let mut raw = begin_download(&gateway).await;
+    while !take_window(&mut raw).await {
+        assert_eq!(Ask::new(Method::HEAD, "/photos/a").sign().status(&gateway).await, 200);
+        sleep(Duration::from_millis(1500)).await;
+        open_window(&mut raw).await;
+    }
+    recorder.until(|record| record.iter().any(|request| request.is_closed)).await;
 }

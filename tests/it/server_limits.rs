@@ -1,8 +1,15 @@
 //! Each limit, reached over a real socket while a neighbour is served.
 
+use std::time::Duration;
+
+use http::Method;
+use tokio::time::sleep;
+
 use crate::support::{
     gateway::{KEY_CONFIG, TestGateway},
     raw::{Raw, good_request, neighbour_is_served, post, post_head},
+    recorder::{Answer, Recorder},
+    s3_client::{Ask, Mode, S3_KEYS, in_front_of},
 };
 
 const SIGNED_URL: &str = "/api/v1/upload/s3/signed-url";
@@ -171,6 +178,95 @@ async fn a_reply_that_nobody_takes_is_given_up() {
     let requests = good_request().repeat(1000);
     while deaf.try_send(&requests).await {}
     neighbour_is_served(gateway.api()).await;
+}
+
+/// More than the sockets' buffers hold.
+const DOWNLOAD_BYTES: usize = 64 << 20;
+
+/// What a slow reader takes at a time.
+const PIECE_BYTES: usize = 128 << 10;
+
+/// Takes a little of a reply at a time, so that no write is stuck for long, until the gateway has had enough of it.
+/// Returns how much came.
+async fn take_slowly(raw: &mut Raw) -> usize {
+    let mut taken = 0;
+    while let Some(bytes) = raw.some_bytes(PIECE_BYTES).await {
+        taken += bytes;
+        sleep(Duration::from_millis(50)).await;
+    }
+    taken
+}
+
+async fn with_download() -> Recorder {
+    let head = format!("HTTP/1.1 200 OK\r\ncontent-length: {DOWNLOAD_BYTES}\r\n\r\n");
+    let reply = [head.into_bytes(), vec![b'a'; DOWNLOAD_BYTES]].concat();
+    Recorder::answering(move |_| Some(Answer::new(reply.clone()))).await
+}
+
+const REPLY_RATE: &str =
+    "[server.limits]\nreply_bytes_per_second_min = 67108864\nwrite_timeout_seconds = 3600\n";
+
+#[tokio::test]
+async fn an_objects_reader_has_a_least_rate() {
+    let store = with_download().await;
+    let gateway = TestGateway::start(&[REPLY_RATE, &in_front_of(&store.endpoint(), S3_KEYS)].concat()).await;
+    let mut slow = Raw::connect(gateway.s3()).await;
+    slow.send(Ask::get("/photos/large").sign().head()).await;
+    let slow = async {
+        assert!(take_slowly(&mut slow).await < DOWNLOAD_BYTES);
+        // Its place at the provider is free.
+        store.until(|record| record.iter().any(|request| request.is_closed)).await;
+    };
+    let neighbour = async {
+        let mut neighbour = Raw::connect(gateway.s3()).await;
+        neighbour.send(Ask::get("/photos/large").sign().head()).await;
+        assert_eq!(neighbour.head().await.status, 200);
+        assert_eq!(neighbour.bytes(DOWNLOAD_BYTES).await.len(), DOWNLOAD_BYTES);
+    };
+    tokio::join!(slow, neighbour);
+}
+
+#[tokio::test]
+async fn a_reader_of_the_apps_replies_has_a_least_rate() {
+    let app = with_download().await;
+    let config = format!("{REPLY_RATE}{KEY_CONFIG}[upstream]\nendpoint = \"{}\"\n", app.endpoint());
+    let gateway = TestGateway::start(&config).await;
+    let mut slow = Raw::connect(gateway.api()).await;
+    slow.send("GET /large HTTP/1.1\r\nhost: wharf.test\r\n\r\n").await;
+    let slow = async {
+        assert!(take_slowly(&mut slow).await < DOWNLOAD_BYTES);
+        app.until(|record| record.iter().any(|request| request.is_closed)).await;
+    };
+    tokio::join!(slow, neighbour_is_served(gateway.api()));
+}
+
+/// Each is read whole before anything in it is believed, so all of them together have a bound.
+#[tokio::test]
+async fn documents_that_are_being_read_are_bounded_in_all() {
+    let store = Recorder::answering(|_| Some(Answer::stored())).await;
+    let limits = "[server.limits]\ndocuments_bytes_max = 4194304\n";
+    let gateway = TestGateway::start(&[limits, &in_front_of(&store.endpoint(), S3_KEYS)].concat()).await;
+    let (large, small) = (vec![b' '; 2 << 20], b"<Delete><Object><Key>a</Key></Object></Delete>");
+    let delete = |body| Ask::new(Method::POST, "/photos?delete").body(Mode::Hash, body).sign();
+    let mut held = Vec::new();
+    for _ in 0..2 {
+        let mut raw = Raw::connect(gateway.s3()).await;
+        raw.send(delete(&large).head()).await;
+        held.push(raw);
+    }
+    // Until the gateway has read those heads, there is room.
+    let refused = loop {
+        let reply = delete(small).send(&gateway).await;
+        if reply.status == 503 {
+            break reply;
+        }
+    };
+    assert_eq!((refused.s3_code(), refused.header("retry-after")), ("SlowDown", Some("1")));
+    gateway.reload_toml(&[limits, &in_front_of(&store.endpoint(), S3_KEYS)].concat());
+    assert_eq!(delete(small).send(&gateway).await.status, 503, "a reload frees nothing");
+    assert_eq!(Ask::put("/photos/a", Mode::Hash, b"hello").sign().send(&gateway).await.status, 200);
+    drop(held.pop());
+    while delete(small).send(&gateway).await.status == 503 {}
 }
 
 #[tokio::test]

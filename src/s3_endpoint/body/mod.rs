@@ -2,6 +2,7 @@
 
 mod checks;
 mod reframed;
+mod room;
 mod source;
 mod upload;
 
@@ -16,7 +17,7 @@ use wharf_wire::{
     sigv4::{ChunkSigner, PayloadMode},
 };
 
-pub(super) use {source::Source, upload::not_last};
+pub(super) use {room::Room, source::Source, upload::not_last};
 
 use checks::Checks;
 use reframed::Reframed;
@@ -142,12 +143,14 @@ pub(super) async fn document(handling: &Handling<'_>, incoming: Incoming) -> Res
         let message = format!("The body of this request has at most {bytes_max} bytes.");
         return Err(S3Error::new(ErrorCode::MaxMessageLengthExceeded, message));
     }
+    let held = usize::try_from(bytes).unwrap_or(bytes_max);
+    let place = handling.endpoint.documents.take(held, handling.limits().documents_bytes_max)?;
     let mut upload = Upload::new(Source::new(incoming, handling.limits()), bytes, checks);
     let mut read = BytesMut::new();
     while let Some(piece) = upload.piece().await {
         read.extend_from_slice(&piece?);
     }
-    Ok(read.freeze())
+    Ok(place.holding(read.freeze()))
 }
 
 /// Streaming payloads belong to uploads alone; elsewhere nobody would take the framing off.

@@ -153,6 +153,12 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Raw<S> {
         self.buffer.drain(..count).collect()
     }
 
+    /// How many bytes come next, at most `bytes_max`, which are forgotten; none at the end.
+    pub(crate) async fn some_bytes(&mut self, bytes_max: usize) -> Option<usize> {
+        self.buffer = Vec::with_capacity(bytes_max);
+        Some(self.fill().await).filter(|bytes| *bytes > 0)
+    }
+
     /// Sends a request and takes its reply.
     pub(crate) async fn ask(&mut self, bytes: impl AsRef<[u8]>) -> Reply {
         self.send(bytes).await;
