@@ -18,7 +18,7 @@ work=$(mktemp -d)
 results=$work/results
 wharf_pids=()
 
-ALL_SUITES="generated sdk presigned browser-put botocore wharf-test demo app s3-clients s3-parity"
+ALL_SUITES="generated sdk presigned browser-put browser-form botocore wharf-test demo app s3-clients s3-parity"
 
 say() { printf '\n== %s\n' "$*"; }
 
@@ -142,6 +142,7 @@ suite_generated() {
 suite_sdk() { node "$here/sdk.mjs"; }
 suite_presigned() { "$python" "$here/presigned.py"; }
 suite_browser-put() { node "$here/browser/put.mjs"; }
+suite_browser-form() { node "$here/browser/form.mjs"; }
 suite_botocore() {
   if "$python" "$here/presign_botocore.py"; then
     echo "ok botocore: its signer and Wharf's make the same signatures"
