@@ -21,4 +21,5 @@ pub mod seal;
 pub mod sealing_key;
 pub mod server;
 pub mod telemetry;
+pub mod transfer;
 pub mod upload_api;

@@ -18,9 +18,8 @@ mod socket;
 
 use std::{pin::pin, sync::Arc, time::Duration};
 
-use bytes::{Bytes, BytesMut};
+use bytes::Bytes;
 use http::{Request, Response};
-use http_body_util::BodyExt;
 use hyper::body::Body;
 use hyper_util::{
     client::legacy::{Client, ResponseFuture},
@@ -218,16 +217,8 @@ impl Upstream {
         response: Response<ReplyStream>,
         bytes_max: usize,
     ) -> Result<Response<Bytes>, UpstreamError> {
-        let (head, mut body) = response.into_parts();
-        let mut read = BytesMut::new();
-        while let Some(frame) = body.frame().await {
-            let Ok(piece) = frame?.into_data() else { continue };
-            if read.len() + piece.len() > bytes_max {
-                return Err(UpstreamError::TooLarge(bytes_max));
-            }
-            read.extend_from_slice(&piece);
-        }
-        Ok(Response::from_parts(head, read.freeze()))
+        let (head, body) = response.into_parts();
+        Ok(Response::from_parts(head, body.read(bytes_max).await?))
     }
 
     /// Resolves `host`, connects and shakes hands, and says what came of it. Nothing is sent: this is for finding out

@@ -3,7 +3,7 @@
 use std::{borrow::Cow, time::Duration};
 
 use bytes::Bytes;
-use http::{HeaderMap, HeaderName, HeaderValue, Response, StatusCode, header};
+use http::{HeaderName, HeaderValue, Response, StatusCode, header};
 use http_body_util::Full;
 use thiserror::Error;
 use wharf_wire::{
@@ -15,7 +15,18 @@ use wharf_wire::{
 };
 
 use super::{Code, Error, Fault};
-use crate::backend::upstream::UpstreamError;
+use crate::{
+    backend::upstream::UpstreamError,
+    transfer::{Answer, TransferError},
+};
+
+/// What an error says in headers: how large the object is that has no such range, and that a delete marker hides it.
+const TELLING_HEADERS: [HeaderName; 4] = [
+    header::CONTENT_RANGE,
+    header::LAST_MODIFIED,
+    HeaderName::from_static("x-amz-delete-marker"),
+    HeaderName::from_static("x-amz-version-id"),
+];
 
 /// An error on its way to an S3 client.
 #[derive(Debug, Clone, Error)]
@@ -68,11 +79,18 @@ impl S3Error {
     }
 
     /// What a provider answered. Its own trouble with Wharf's credentials is none of the caller's.
-    pub fn of_provider(status: StatusCode, document: Option<xml::S3Error>, headers: &HeaderMap) -> Self {
-        let Some(document) = document else { return Self::of_status(status) };
+    pub fn of_answer(answer: &Answer) -> Self {
+        let mut error = Self::of_document(answer);
+        let told = TELLING_HEADERS.into_iter();
+        error.headers.extend(told.filter_map(|name| Some((name.clone(), answer.headers.get(name)?.clone()))));
+        error
+    }
+
+    fn of_document(answer: &Answer) -> Self {
+        let Answer { status, document, .. } = answer;
+        let Some(document) = document else { return Self::of_status(*status) };
         let code = ErrorCode::from_name(&document.code);
-        let cause =
-            format!("the provider answered {} {}: {}", status.as_u16(), document.code, document.message);
+        let cause = format!("the provider answered {answer}");
         if is_about_wharf(&document.code) || status.is_redirection() {
             return Self::new(ErrorCode::InternalError, "The provider behind this bucket refuses Wharf.")
                 .of_upstream()
@@ -80,10 +98,9 @@ impl S3Error {
         }
         let message = provider_message(&document.code);
         let mut error = Self::new(code.unwrap_or(ErrorCode::InternalError), message).cause(cause);
-        error.status = status;
-        error.provider_code = code.is_none().then_some(document.code);
-        let after = headers.get(header::RETRY_AFTER).and_then(|value| value.to_str().ok()?.parse().ok());
-        error.retry_after = after.map(Duration::from_secs);
+        error.status = *status;
+        error.provider_code = code.is_none().then(|| document.code.clone());
+        error.retry_after = answer.retry_after();
         if status.is_server_error() { error.of_upstream() } else { error }
     }
 
@@ -94,7 +111,8 @@ impl S3Error {
             StatusCode::FORBIDDEN => ErrorCode::AccessDenied,
             StatusCode::NOT_FOUND => ErrorCode::NoSuchKey,
             StatusCode::METHOD_NOT_ALLOWED => ErrorCode::MethodNotAllowed,
-            StatusCode::PRECONDITION_FAILED => ErrorCode::PreconditionFailed,
+            // What a read does not get because it has it, a copy does not get at all.
+            StatusCode::PRECONDITION_FAILED | StatusCode::NOT_MODIFIED => ErrorCode::PreconditionFailed,
             StatusCode::RANGE_NOT_SATISFIABLE => ErrorCode::InvalidRange,
             StatusCode::NOT_IMPLEMENTED => ErrorCode::NotImplemented,
             StatusCode::SERVICE_UNAVAILABLE => ErrorCode::ServiceUnavailable,
@@ -254,6 +272,26 @@ impl From<UpstreamError> for S3Error {
             | UpstreamError::TooLarge(_) => {
                 let message = "The provider behind this bucket did not answer. Try again.";
                 Self::upstream(ErrorCode::ServiceUnavailable, message, &error)
+            }
+        }
+    }
+}
+
+/// What keeps an object from being copied between two providers.
+impl From<TransferError> for S3Error {
+    fn from(error: TransferError) -> Self {
+        match &error {
+            TransferError::Refused { answer, .. } => Self::of_answer(answer),
+            TransferError::Unanswered { error, .. } => error.clone().into(),
+            TransferError::Changed => {
+                Self::new(ErrorCode::PreconditionFailed, "The source changed while it was copied.")
+            }
+            TransferError::Range(_) => {
+                let message = "The source does not have all bytes of x-amz-copy-source-range.";
+                Self::new(ErrorCode::InvalidArgument, message).cause(error.to_string())
+            }
+            TransferError::Senseless { .. } | TransferError::Damaged { .. } | TransferError::Key { .. } => {
+                Self::from(ErrorCode::InternalError).cause(error.to_string()).of_upstream()
             }
         }
     }

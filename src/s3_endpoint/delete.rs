@@ -97,7 +97,7 @@ async fn send(
     let prefix = &handling.place.bucket.key_prefix;
     let document = Bytes::from(xml::write_delete(batch, prefix, quiet));
     let reply = reply::succeeded(handling.send(Sending::document(headers, document)).await?).await?;
-    let answer = reply::read_bounded(reply.into_body(), DOCUMENT_BYTES_MAX).await?;
+    let answer = reply.into_body().read(DOCUMENT_BYTES_MAX).await?;
     let mut result = xml::read_delete_result(&answer).map_err(|error| reply::no_result(&answer, error))?;
     let deleted = result.deleted.iter_mut().map(|deleted| &mut deleted.key);
     for key in deleted.chain(result.errors.iter_mut().map(|error| &mut error.key)) {

@@ -27,10 +27,10 @@ use wharf_wire::{
 use super::{
     Call, Caller, Content, Place, S3Endpoint,
     body::{self, Sent, Source},
-    forward::{Handling, Sending, tags_as_query},
+    forward::{Handling, Sending},
     list, reply, rights,
 };
-use crate::{error::S3Error, request::authenticate::Identity};
+use crate::{error::S3Error, request::authenticate::Identity, transfer::tags_as_query};
 
 /// Stores the file of a form.
 pub(super) async fn post(

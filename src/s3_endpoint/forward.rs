@@ -1,31 +1,27 @@
 //! From a checked request to the provider's: built anew, of the method, the parameters and the headers that the
 //! operation has, and of nothing else.
 
-use bytes::Bytes;
-use http::{HeaderMap, HeaderName, HeaderValue, Method, Response, header};
+use http::{HeaderMap, HeaderName, HeaderValue, Response};
 use wharf_wire::{
-    checksum::Md5Hasher,
     encode,
     names::{ObjectKey, Region},
     s3::{
         ErrorCode, Operation, Parameters,
         headers::{self, Passage},
     },
-    sigv4::payload_sha256,
     xml::rewrite::{Asked, Names},
 };
 
 use super::{Call, Place, S3Endpoint, accept, rights};
 use crate::{
-    backend::{
-        Outgoing, Payload,
-        upstream::{ReplyStream, SendBody},
-    },
+    backend::{Outgoing, upstream::ReplyStream},
     config::checked::{EncryptionChoice, ServerLimits},
     error::S3Error,
+    transfer::{method, strip_aws_chunked},
 };
 
-const CONTENT_MD5: HeaderName = HeaderName::from_static("content-md5");
+pub(super) use crate::transfer::Sending;
+
 const STORAGE_CLASS: HeaderName = HeaderName::from_static("x-amz-storage-class");
 const ENCRYPTION: HeaderName = HeaderName::from_static("x-amz-server-side-encryption");
 const KMS_KEY: HeaderName = HeaderName::from_static("x-amz-server-side-encryption-aws-kms-key-id");
@@ -38,31 +34,6 @@ pub(super) struct Handling<'a> {
     pub(super) endpoint: &'a S3Endpoint,
     pub(super) call: &'a Call<'a>,
     pub(super) place: Place<'a>,
-}
-
-/// What goes to the provider besides what the request itself says.
-pub(super) struct Sending {
-    pub(super) headers: HeaderMap,
-    pub(super) payload: Payload,
-    pub(super) body: SendBody,
-}
-
-impl Sending {
-    /// Nothing but headers.
-    pub(super) fn without_body(headers: HeaderMap) -> Self {
-        Self { headers, payload: Payload::Sha256(payload_sha256(b"")), body: SendBody::Empty }
-    }
-
-    /// A document, whose hash is signed. S3 wants a digest of some documents besides, and no client's is passed on: it may
-    /// be another document that they sent.
-    pub(super) fn document(mut headers: HeaderMap, document: Bytes) -> Self {
-        let mut md5 = Md5Hasher::default();
-        md5.update(&document);
-        if let Ok(md5) = HeaderValue::from_str(&md5.finish().to_base64()) {
-            headers.insert(CONTENT_MD5, md5);
-        }
-        Self { headers, payload: Payload::Sha256(payload_sha256(&document)), body: SendBody::from(document) }
-    }
 }
 
 impl<'a> Handling<'a> {
@@ -202,17 +173,6 @@ fn add(name: &HeaderName, value: &HeaderValue, sent: &mut HeaderMap) -> Result<(
     Ok(())
 }
 
-/// The method that asks for `operation`.
-pub(super) fn method(operation: Operation) -> Method {
-    match operation.verb().method_name() {
-        "HEAD" => Method::HEAD,
-        "PUT" => Method::PUT,
-        "POST" => Method::POST,
-        "DELETE" => Method::DELETE,
-        _ => Method::GET,
-    }
-}
-
 /// Adds what the configuration wants of every new object of the bucket and the caller did not say otherwise.
 pub(super) fn add_defaults(place: &Place<'_>, headers: &mut HeaderMap) -> Result<(), S3Error> {
     if let Some(class) = place.bucket.storage_class
@@ -237,33 +197,4 @@ pub(super) fn add_defaults(place: &Place<'_>, headers: &mut HeaderMap) -> Result
         }
     }
     Ok(())
-}
-
-/// `Content-Encoding` as it is stored.
-pub(super) fn strip_aws_chunked(headers: &mut HeaderMap) {
-    let values: Vec<&[u8]> =
-        headers.get_all(header::CONTENT_ENCODING).iter().map(HeaderValue::as_bytes).collect();
-    if values.is_empty() {
-        return;
-    }
-    let whole = values.join(b", ".as_slice());
-    let stored = headers::stored_content_encoding(&whole).map(|stored| HeaderValue::from_bytes(&stored));
-    headers.remove(header::CONTENT_ENCODING);
-    if let Some(Ok(stored)) = stored {
-        headers.insert(header::CONTENT_ENCODING, stored);
-    }
-}
-
-/// Tags as a header has them: `a=b&c=d`.
-pub(super) fn tags_as_query(tags: &[(String, String)]) -> String {
-    let mut query = String::new();
-    for (key, value) in tags {
-        if !query.is_empty() {
-            query.push('&');
-        }
-        encode::query(key, &mut query);
-        query.push('=');
-        encode::query(value, &mut query);
-    }
-    query
 }

@@ -12,6 +12,7 @@ use crate::{
     config::{Config, checked::BucketConfig},
     error::S3Error,
     request::authorize::walks_up,
+    transfer::Object,
 };
 
 /// Where a request goes. Rights are checked on the caller's names, requests are made with the provider's.
@@ -46,6 +47,12 @@ impl<'a> Place<'a> {
             return Err(S3Error::new(ErrorCode::AccessDenied, message));
         }
         Ok([prefix, name].concat())
+    }
+
+    /// The object that the caller calls `key`.
+    pub(super) fn object(&self, key: &ObjectKey) -> Result<Object, S3Error> {
+        let key = self.provider_key(key)?;
+        Ok(Object::new(Arc::clone(self.origin), self.bucket.bucket.clone(), key))
     }
 
     /// `key` as the provider knows it.

@@ -8,13 +8,13 @@ use std::{
 };
 
 use bytes::{Bytes, BytesMut};
-use http::{HeaderMap, HeaderName, Response, StatusCode, header};
-use http_body_util::{BodyExt, Full};
+use http::{HeaderMap, Response, StatusCode, header};
+use http_body_util::Full;
 use hyper::body::{Body, Frame, SizeHint};
 use wharf_wire::{
     s3::{ErrorCode, headers},
     xml::{
-        self, XmlError,
+        XmlError,
         rewrite::{Names, Rewriter},
     },
 };
@@ -23,18 +23,8 @@ use super::copy::Working;
 use crate::{
     backend::upstream::{ReplyStream, UpstreamError},
     error::{Fault, S3Error},
+    transfer::{Answer, Side, late_error},
 };
-
-/// Bytes of a provider's error document. A larger one is no error of S3's.
-const ERROR_BYTES_MAX: usize = 64 * 1024;
-
-/// What an error says in headers: how large the object is that has no such range, and that a delete marker hides it.
-const TELLING_HEADERS: [HeaderName; 4] = [
-    header::CONTENT_RANGE,
-    header::LAST_MODIFIED,
-    HeaderName::from_static("x-amz-delete-marker"),
-    HeaderName::from_static("x-amz-version-id"),
-];
 
 /// The body of a reply to an S3 client.
 #[derive(Debug)]
@@ -75,7 +65,7 @@ pub(super) async fn succeeded(mut reply: Response<ReplyStream>) -> Result<Respon
         keep_allowed(reply.headers_mut());
         return Ok(reply);
     }
-    Err(provider_error(reply).await)
+    Err(S3Error::of_answer(&Answer::read(reply).await))
 }
 
 fn keep_allowed(headers: &mut HeaderMap) {
@@ -88,42 +78,14 @@ fn keep_allowed(headers: &mut HeaderMap) {
     *headers = allowed;
 }
 
-/// What a provider's error means to the caller.
-async fn provider_error(reply: Response<ReplyStream>) -> S3Error {
-    let status = reply.status();
-    let (head, body) = reply.into_parts();
-    let document = read_bounded(body, ERROR_BYTES_MAX).await;
-    let read = document.ok().and_then(|document| xml::read_error(&document).ok());
-    let mut error = S3Error::of_provider(status, read, &head.headers);
-    let told =
-        TELLING_HEADERS.into_iter().filter_map(|name| Some((name.clone(), head.headers.get(name)?.clone())));
-    error.headers.extend(told);
-    error
-}
-
 /// What an answer of 200 is that is no result: the error that came late, or nothing of S3's.
 pub(super) fn no_result(answer: &[u8], why: XmlError) -> S3Error {
-    let Ok(document) = xml::read_error(answer) else { return upstream_error(why.to_string()) };
-    let code = ErrorCode::from_name(&document.code).unwrap_or(ErrorCode::InternalError);
-    S3Error::of_provider(code.status(), Some(document), &HeaderMap::new())
+    late_error(Side::Target, answer, why).into()
 }
 
 /// A failure that is the provider's, for reasons that mean nothing to the caller.
 pub(super) fn upstream_error(cause: impl Into<String>) -> S3Error {
     S3Error { fault: Fault::Upstream, ..S3Error::from(ErrorCode::InternalError).cause(cause) }
-}
-
-/// Reads a reply whole, at most `bytes_max`.
-pub(super) async fn read_bounded(mut body: ReplyStream, bytes_max: usize) -> Result<Bytes, UpstreamError> {
-    let mut read = BytesMut::new();
-    while let Some(frame) = body.frame().await {
-        let piece = frame?.into_data().unwrap_or_default();
-        if read.len() + piece.len() > bytes_max {
-            return Err(UpstreamError::TooLarge(bytes_max));
-        }
-        read.extend_from_slice(&piece);
-    }
-    Ok(read.freeze())
 }
 
 /// A document that is rewritten while it streams.

@@ -205,8 +205,11 @@ fn multipart(request: &Recorded) -> Option<Answer> {
 
 const LARGE: usize = 65 * MIB;
 
+fn line(request: &Recorded) -> String {
+    format!("{} {}", request.method(), request.target())
+}
+
 fn asked(recorder: &Recorder) -> Vec<String> {
-    let line = |request: &Recorded| format!("{} {}", request.method(), request.target());
     recorder.requests().iter().map(line).collect()
 }
 
@@ -221,8 +224,11 @@ async fn a_very_large_object_goes_in_parts() {
     let ask = copying().header("x-amz-storage-class", "STANDARD").header("if-none-match", "*");
     let reply = ask.sign().send(&gateway).await;
     assert_eq!(read_copied(reply.body.as_bytes()).unwrap().etag, "\"whole-2\"", "{reply:?}");
+    // Parts go side by side.
+    let mut requests = two.requests();
+    requests[1..3].sort_by(|one, other| one.target().cmp(other.target()));
     assert_eq!(
-        asked(&two),
+        requests.iter().map(line).collect::<Vec<_>>(),
         [
             "POST /stored-photos/c/copy?uploads=",
             "PUT /stored-photos/c/copy?uploadId=u%2F1&partNumber=1",
@@ -230,7 +236,6 @@ async fn a_very_large_object_goes_in_parts() {
             "POST /stored-photos/c/copy?uploadId=u%2F1",
         ]
     );
-    let requests = two.requests();
     assert_eq!(requests[0].header("x-amz-storage-class"), Some("STANDARD"));
     assert_eq!(
         (requests[1].header("x-amz-storage-class"), requests[1].header("if-none-match")),
@@ -266,8 +271,9 @@ async fn a_source_that_changes_ends_the_copy_and_its_upload() {
         assert_eq!((reply.status, error.code.as_str()), (200, "PreconditionFailed"));
         assert!(gateway.shutdown().await);
         let asked = asked(&two);
-        assert_eq!(asked.last().map(String::as_str), Some("DELETE /stored-photos/c/copy?uploadId=u%2F1"));
-        assert_eq!(asked.len(), 3, "{asked:?}");
+        let abort = "DELETE /stored-photos/c/copy?uploadId=u%2F1";
+        assert!(asked.iter().any(|line| line == abort), "{asked:?}");
+        assert_eq!(asked.iter().filter(|line| line.starts_with("POST ")).count(), 1, "{asked:?}");
     }
 }
 

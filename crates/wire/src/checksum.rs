@@ -70,6 +70,20 @@ impl ChecksumAlgorithm {
         Self::ALL.into_iter().find(|algorithm| algorithm.header().eq_ignore_ascii_case(header))
     }
 
+    /// Whether [`Checksum::followed_by`] knows how to put two of its checksums together.
+    pub const fn can_be_combined(self) -> bool {
+        self.crc().is_some()
+    }
+
+    const fn crc(self) -> Option<CrcAlgorithm> {
+        match self {
+            Self::Crc32 => Some(CrcAlgorithm::Crc32IsoHdlc),
+            Self::Crc32c => Some(CrcAlgorithm::Crc32Iscsi),
+            Self::Crc64Nvme => Some(CrcAlgorithm::Crc64Nvme),
+            Self::Sha1 | Self::Sha256 => None,
+        }
+    }
+
     /// How long a checksum is.
     pub const fn bytes(self) -> usize {
         match self {
@@ -131,6 +145,21 @@ impl Checksum {
     /// As its header carries it.
     pub fn to_base64(&self) -> String {
         STANDARD.encode(self.bytes.get(..self.algorithm.bytes()).unwrap_or_default())
+    }
+
+    /// The checksum of the bytes that this one is of, with `bytes` more behind them, whose own is `next`: so what was
+    /// read in parts has the checksum of the whole. Only CRCs of one algorithm can be put together.
+    pub fn followed_by(&self, next: &Self, bytes: u64) -> Option<Self> {
+        let crc = self.algorithm.crc().filter(|_| self.algorithm == next.algorithm)?;
+        let combined = crc_fast::checksum_combine(crc, self.number(), next.number(), bytes).to_be_bytes();
+        let digits = combined.get(combined.len() - self.algorithm.bytes()..)?;
+        Some(Self::new(self.algorithm, digits))
+    }
+
+    /// A CRC as the number that it is.
+    fn number(&self) -> u64 {
+        let bytes = self.bytes.iter().take(self.algorithm.bytes().min(8));
+        bytes.fold(0, |number, byte| number << 8 | u64::from(*byte))
     }
 }
 
@@ -210,6 +239,13 @@ impl ContentMd5 {
     /// As its header carries it.
     pub fn to_base64(&self) -> String {
         STANDARD.encode(self.0)
+    }
+
+    /// As most stores make an `ETag` of it: its digits in lower case, in quotes.
+    pub fn to_etag(&self) -> String {
+        let digits = self.0.iter().flat_map(|byte| [byte >> 4, byte & 15]);
+        let digit = |value: u8| char::from_digit(u32::from(value), 16);
+        std::iter::once('"').chain(digits.filter_map(digit)).chain(std::iter::once('"')).collect()
     }
 }
 
@@ -321,6 +357,29 @@ mod tests {
                 assert_eq!(checksum(algorithm, &[data]), expected, "{algorithm:?} of {length} bytes");
             }
         }
+    }
+
+    #[test]
+    fn the_checksum_of_two_pieces_follows_from_theirs() {
+        let data: Vec<u8> =
+            (0..70_000_u32).map(|at| at.wrapping_mul(2_654_435_761).to_le_bytes()[3]).collect();
+        for algorithm in ChecksumAlgorithm::ALL {
+            for at in [0, 1, 9, 4096, 65_537, 70_000] {
+                let (one, two) = data.split_at(at);
+                let two_bytes = two.len() as u64;
+                let both = checksum(algorithm, &[one]).followed_by(&checksum(algorithm, &[two]), two_bytes);
+                let expected = algorithm.can_be_combined().then(|| checksum(algorithm, &[&data]));
+                assert_eq!(both, expected, "{algorithm:?} at {at}");
+            }
+        }
+        let [one, other] =
+            [ChecksumAlgorithm::Crc32, ChecksumAlgorithm::Crc32c].map(|of| checksum(of, &[b"a"]));
+        assert_eq!(one.followed_by(&other, 1), None);
+    }
+
+    #[test]
+    fn an_etag_is_the_digest_in_digits() {
+        assert_eq!(md5(&[]).to_etag(), "\"d41d8cd98f00b204e9800998ecf8427e\"");
     }
 
     /// The trailer of the documentation's example of a streamed body.

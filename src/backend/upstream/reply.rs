@@ -8,8 +8,9 @@ use std::{
     time::Duration,
 };
 
-use bytes::Bytes;
+use bytes::{Bytes, BytesMut};
 use http::{Response, Version, header};
+use http_body_util::BodyExt;
 use hyper::body::{Body, Frame, Incoming, SizeHint};
 
 use super::{UpstreamError, patience::Patience, sending::Sending};
@@ -56,6 +57,19 @@ impl ReplyStream {
     pub(in crate::backend) fn put_back(mut self, front: Bytes) -> Self {
         self.front = Some(front).filter(|front| !front.is_empty());
         self
+    }
+
+    /// Reads it whole, at most `bytes_max`.
+    pub async fn read(mut self, bytes_max: usize) -> Result<Bytes, UpstreamError> {
+        let mut read = BytesMut::new();
+        while let Some(frame) = self.frame().await {
+            let piece = frame?.into_data().unwrap_or_default();
+            if read.len() + piece.len() > bytes_max {
+                return Err(UpstreamError::TooLarge(bytes_max));
+            }
+            read.extend_from_slice(&piece);
+        }
+        Ok(read.freeze())
     }
 
     fn poll_body(&mut self, context: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, UpstreamError>>> {

@@ -1,7 +1,7 @@
 use std::{convert::Infallible, net::SocketAddr};
 
 use http::{StatusCode, Version, header};
-use http_body_util::Full;
+use http_body_util::{BodyExt, Full};
 use hyper::{body::Incoming, service::service_fn};
 use hyper_util::{rt::TokioIo, server::conn::auto};
 use rustls::{ServerConfig, pki_types::PrivateKeyDer};

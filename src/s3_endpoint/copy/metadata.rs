@@ -3,8 +3,10 @@
 use http::{HeaderMap, HeaderName, HeaderValue};
 use wharf_wire::s3::ErrorCode;
 
-use super::source::{Opened, Source};
-use crate::error::S3Error;
+use crate::{
+    error::S3Error,
+    transfer::{Opened, Source, is_metadata},
+};
 
 const METADATA_DIRECTIVE: HeaderName = HeaderName::from_static("x-amz-metadata-directive");
 const TAGGING_DIRECTIVE: HeaderName = HeaderName::from_static("x-amz-tagging-directive");
@@ -27,7 +29,7 @@ pub(super) async fn take_tags(
 ) -> Result<(), S3Error> {
     if keeps(asked, &TAGGING_DIRECTIVE)? {
         asked.remove(TAGGING);
-        if let Some(tags) = source.tags(opened).await? {
+        if let Some(tags) = source.tags(&opened.headers).await? {
             asked.insert(TAGGING, tags);
         }
     }
@@ -56,18 +58,6 @@ fn replace_metadata(asked: &mut HeaderMap, found: &HeaderMap) {
     for (name, value) in found.iter().filter(|(name, _)| is_metadata(name)) {
         asked.append(name.clone(), value.clone());
     }
-}
-
-fn is_metadata(name: &HeaderName) -> bool {
-    matches!(
-        name.as_str(),
-        "cache-control"
-            | "content-disposition"
-            | "content-encoding"
-            | "content-language"
-            | "content-type"
-            | "expires"
-    ) || name.as_str().starts_with("x-amz-meta-")
 }
 
 #[cfg(test)]

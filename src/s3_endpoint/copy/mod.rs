@@ -8,31 +8,24 @@
 //! The header names a second bucket and key, so it is read once, checked like an address, and written anew.
 
 mod between;
-mod body;
 mod metadata;
-mod object;
-mod plan;
 mod source;
-mod target;
 mod within;
 mod working;
 
 use std::sync::Arc;
 
 use http::{HeaderMap, HeaderName, Response};
-use wharf_wire::s3::{CopySource, Operation, Right};
+use wharf_wire::s3::{CopySource, ErrorCode, Operation, Right};
 
 use super::{
     Content, Place, accept,
     forward::{Handling, add_defaults},
     rights,
 };
-use crate::error::S3Error;
+use crate::{error::S3Error, transfer::Range};
 
 pub(super) use working::Working;
-
-use plan::Range;
-use source::Source;
 
 const COPY_SOURCE: HeaderName = HeaderName::from_static("x-amz-copy-source");
 const RANGE: HeaderName = HeaderName::from_static("x-amz-copy-source-range");
@@ -40,7 +33,7 @@ const RANGE: HeaderName = HeaderName::from_static("x-amz-copy-source-range");
 /// Both operations.
 pub(super) async fn copy(handling: &Handling<'_>) -> Result<Response<Content>, S3Error> {
     let endpoint = handling.endpoint;
-    let named = source(handling.call.headers)?;
+    let named = named(handling.call.headers)?;
     let place = Place::of_bucket(&endpoint.config, &endpoint.origins, &named.bucket)?;
     rights::check_key(handling.call, &place, Right::Read, named.key.as_str())?;
     let mut headers = handling.headers()?;
@@ -56,15 +49,19 @@ pub(super) async fn copy(handling: &Handling<'_>) -> Result<Response<Content>, S
         return within::copy(handling, &place, &named, headers).await;
     }
     endpoint.rate_limits.provider(&place.bucket.provider, 1)?;
-    between::copy(handling, Source::new(&place, &named, &headers)?, range, headers).await
+    between::copy(handling, source::of(&place, &named, &headers)?, range, headers).await
 }
 
 fn range(headers: &HeaderMap) -> Result<Option<Range>, S3Error> {
-    headers.get(RANGE).map(|value| Range::parse(value.as_bytes())).transpose()
+    let Some(value) = headers.get(RANGE) else { return Ok(None) };
+    Range::parse(value.as_bytes()).map(Some).ok_or_else(|| {
+        let message = "x-amz-copy-source-range is bytes=first-last, both counted from 0.";
+        S3Error::new(ErrorCode::InvalidArgument, message)
+    })
 }
 
 /// The source that the caller names. A header that came twice was refused with the signature.
-fn source(headers: &HeaderMap) -> Result<CopySource, S3Error> {
+fn named(headers: &HeaderMap) -> Result<CopySource, S3Error> {
     let value = headers.get(COPY_SOURCE).map_or(b"".as_slice(), |value| value.as_bytes());
     Ok(CopySource::parse(value)?)
 }

@@ -12,11 +12,13 @@ use super::{
         forward::{Handling, Sending},
         reply::{self, upstream_error},
     },
-    COPY_SOURCE, metadata,
-    plan::Range,
-    source::Source,
+    COPY_SOURCE, metadata, source,
 };
-use crate::{config::checked::Accept, error::S3Error};
+use crate::{
+    config::checked::Accept,
+    error::S3Error,
+    transfer::{Range, Source},
+};
 
 const SOURCE_IF_MATCH: HeaderName = HeaderName::from_static("x-amz-copy-source-if-match");
 
@@ -29,7 +31,7 @@ pub(super) async fn copy(
 ) -> Result<Response<Content>, S3Error> {
     let target = handling.place.bucket;
     if target.accept != Accept::default() && target.name != place.bucket.name {
-        let source = Source::new(place, named, &headers)?;
+        let source = source::of(place, named, &headers)?;
         check_source(handling, &source, &mut headers).await?;
     }
     headers.insert(COPY_SOURCE, written(place, named)?);

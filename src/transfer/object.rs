@@ -8,39 +8,38 @@ use wharf_wire::{
     s3::{Operation, Parameters},
 };
 
-use super::super::{
-    Place,
-    forward::{Sending, method},
-};
-use crate::{
-    backend::{Origin, Outgoing, upstream::ReplyStream},
-    error::S3Error,
+use super::{Sending, method};
+use crate::backend::{
+    Origin, Outgoing,
+    upstream::{ReplyStream, UpstreamError},
 };
 
-/// Where one side of a copy is. It outlives the request that named it, for what has to be cleaned up.
+/// Where one side of a transfer is. It outlives the request that named it, for what has to be cleaned up.
 #[derive(Debug, Clone)]
-pub(super) struct Object {
+pub struct Object {
     origin: Arc<Origin>,
     bucket: BucketName,
     key: ObjectKey,
 }
 
 impl Object {
-    /// The object that the caller calls `key`.
-    pub(super) fn at(place: &Place<'_>, key: &ObjectKey) -> Result<Self, S3Error> {
-        Ok(Self {
-            origin: Arc::clone(place.origin),
-            bucket: place.bucket.bucket.clone(),
-            key: place.provider_key(key)?,
-        })
+    /// The object that `origin`'s provider knows as `key` in `bucket`.
+    pub fn new(origin: Arc<Origin>, bucket: BucketName, key: ObjectKey) -> Self {
+        Self { origin, bucket, key }
     }
 
-    pub(super) async fn send(
+    /// The provider.
+    pub fn origin(&self) -> &Arc<Origin> {
+        &self.origin
+    }
+
+    /// Asks the provider. Every answer is a reply, whatever its status.
+    pub async fn send(
         &self,
         operation: Operation,
         parameters: &Parameters,
         sending: Sending,
-    ) -> Result<Response<ReplyStream>, S3Error> {
+    ) -> Result<Response<ReplyStream>, UpstreamError> {
         let query: Vec<_> = parameters.pairs(operation).collect();
         let outgoing = Outgoing {
             method: method(operation),
@@ -53,6 +52,6 @@ impl Object {
             may_repeat: operation.may_be_sent_twice(),
             is_slow: operation.is_slow(),
         };
-        Ok(self.origin.send(outgoing).await?)
+        self.origin.send(outgoing).await
     }
 }
