@@ -44,15 +44,16 @@ static PROFILE: Profile = Profile {
     // https://docs.aws.amazon.com/STS/latest/APIReference/API_Credentials.html states the key id's length;
     // no page states the secret's: those that AWS makes have 40 characters.
     credentials: Some(CredentialRule { access_key_id: 16..=128, secret_access_key: 32..=128 }),
-    // https://docs.aws.amazon.com/AmazonS3/latest/API/API_PutObject.html#AmazonS3-PutObject-request-header-StorageClass
+    // https://docs.aws.amazon.com/AmazonS3/latest/API/API_PutObject.html#AmazonS3-PutObject-request-header-StorageClass,
+    // and for archives https://docs.aws.amazon.com/AmazonS3/latest/userguide/restoring-objects.html
     storage_classes: &[
         StorageClass::named("STANDARD"),
         StorageClass::named("STANDARD_IA"),
         StorageClass::named("ONEZONE_IA"),
         StorageClass::named("INTELLIGENT_TIERING"),
-        StorageClass { name: "GLACIER_IR", aliases: &["GLACIER_INSTANT_RETRIEVAL"] },
-        StorageClass { name: "GLACIER", aliases: &["GLACIER_FLEXIBLE_RETRIEVAL"] },
-        StorageClass { name: "DEEP_ARCHIVE", aliases: &["GLACIER_DEEP_ARCHIVE"] },
+        StorageClass { name: "GLACIER_IR", aliases: &["GLACIER_INSTANT_RETRIEVAL"], is_archive: false },
+        StorageClass { name: "GLACIER", aliases: &["GLACIER_FLEXIBLE_RETRIEVAL"], is_archive: true },
+        StorageClass { name: "DEEP_ARCHIVE", aliases: &["GLACIER_DEEP_ARCHIVE"], is_archive: true },
         StorageClass::named("REDUCED_REDUNDANCY"),
     ],
     // https://docs.aws.amazon.com/AmazonS3/latest/userguide/storage-class-intro.html

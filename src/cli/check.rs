@@ -1,4 +1,4 @@
-//! `wharf check`: every problem of the configuration at once, or what it amounts to.
+//! `wharf check`: every problem of the configuration at once, or what it amounts to and what may surprise in it.
 
 use std::{io::Write, path::Path, process::ExitCode};
 
@@ -15,6 +15,9 @@ pub fn run(
     match config::load(file, environment) {
         Ok(config) => {
             writeln!(out, "ok: {}", summary(&config))?;
+            for note in config::notes(&config) {
+                writeln!(out, "note: {note}")?;
+            }
             Ok(ExitCode::SUCCESS)
         }
         Err(error) => {

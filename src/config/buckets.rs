@@ -10,7 +10,7 @@ use wharf_wire::names::BucketName;
 
 use super::{
     checked::{Accept, BucketConfig, CdnConfig, DirectUploads, EncryptionChoice},
-    names,
+    mirrors, names,
     providers::{self, NamedProvider, Providers},
     raw::{Table, nearest, quoted},
     secret,
@@ -35,10 +35,46 @@ pub(super) fn read(root: &mut Table<'_>, providers: &Providers) -> Buckets {
         names::refuse_route_words(name, table);
         buckets.insert(name.to_owned(), bucket(name, table, providers));
     });
+    mirrors::refuse_shared_places(root, &buckets, providers);
     buckets
 }
 
 fn bucket(name: &str, table: &mut Table<'_>, providers: &Providers) -> Option<BucketConfig> {
+    let storage = storage(table, providers);
+    let cdn = table.table("cdn", cdn);
+    let public = table.boolean("public", false);
+    let direct_uploads = table.choice("direct_uploads", &DIRECT_UPLOADS).unwrap_or_default();
+    let accept = table.section("accept", accept);
+    let failover = mirrors::failover(table);
+    let mirrors = mirrors::read(table, providers);
+    let Storage { provider, bucket, key_prefix, storage_class, encryption } = storage?;
+    Some(BucketConfig {
+        name: name.to_owned(),
+        provider,
+        bucket,
+        key_prefix,
+        storage_class,
+        encryption,
+        cdn,
+        public,
+        direct_uploads,
+        accept,
+        failover,
+        mirrors,
+    })
+}
+
+/// Where objects are kept and how: what a bucket and a mirror of it say in the same words.
+pub(super) struct Storage {
+    pub(super) provider: String,
+    pub(super) bucket: BucketName,
+    pub(super) key_prefix: String,
+    pub(super) storage_class: Option<&'static StorageClass>,
+    pub(super) encryption: Option<EncryptionChoice>,
+}
+
+/// Reads it.
+pub(super) fn storage(table: &mut Table<'_>, providers: &Providers) -> Option<Storage> {
     let provider = provider(table, providers);
     let profile = provider.as_ref().and_then(|name| providers.get(name)?.plugin).map(Provider::profile);
     let hint = "write the bucket's name at the provider";
@@ -51,22 +87,8 @@ fn bucket(name: &str, table: &mut Table<'_>, providers: &Providers) -> Option<Bu
     let key_prefix = table.parsed("key_prefix", hint, |text| check_prefix(text).map(|()| text.to_owned()));
     let storage_class = storage_class(table, profile);
     let encryption = table.table("encryption", |table| encryption(table, profile));
-    let cdn = table.table("cdn", cdn);
-    let public = table.boolean("public", false);
-    let direct_uploads = table.choice("direct_uploads", &DIRECT_UPLOADS).unwrap_or_default();
-    let accept = table.section("accept", accept);
-    Some(BucketConfig {
-        name: name.to_owned(),
-        provider: provider?,
-        bucket: bucket?,
-        key_prefix: key_prefix.unwrap_or_default(),
-        storage_class,
-        encryption,
-        cdn,
-        public,
-        direct_uploads,
-        accept,
-    })
+    let key_prefix = key_prefix.unwrap_or_default();
+    Some(Storage { provider: provider?, bucket: bucket?, key_prefix, storage_class, encryption })
 }
 
 /// Some names cannot stand where the account's hosts want them.

@@ -1,5 +1,7 @@
 //! The configuration as used: every value checked, every name resolved. Nothing behind this door checks again.
 
+mod mirroring;
+
 use std::{
     borrow::Cow, collections::BTreeMap, net::SocketAddr, num::NonZeroU32, path::PathBuf, sync::Arc,
     time::Duration,
@@ -21,6 +23,8 @@ use wharf_wire::{
 
 use crate::key_set::KeySet;
 
+pub use mirroring::{Failover, FailoverReads, FailoverWrites, MirrorConfig, MirrorMode, Mirroring};
+
 /// Everything that Wharf was told.
 #[derive(Debug)]
 pub struct Config {
@@ -34,6 +38,8 @@ pub struct Config {
     pub s3: S3,
     /// The app behind Wharf, if there is one.
     pub upstream: Option<UpstreamConfig>,
+    /// What holds for all mirrors.
+    pub mirroring: Mirroring,
     /// Accounts, by the name that the config gives them.
     pub providers: BTreeMap<String, ProviderConfig>,
     /// Buckets, by the name that apps ask for.
@@ -285,6 +291,18 @@ pub struct BucketConfig {
     pub direct_uploads: DirectUploads,
     /// What uploads must be.
     pub accept: Accept,
+    /// What its clients get when its provider fails.
+    pub failover: Failover,
+    /// Where its objects are kept besides.
+    pub mirrors: Vec<MirrorConfig>,
+}
+
+impl BucketConfig {
+    /// Whether every mirror gets what clients send while they send it. What only its owner can read gets there no other
+    /// way.
+    pub fn is_teed(&self) -> bool {
+        self.mirrors.iter().all(|mirror| mirror.mode == MirrorMode::Tee)
+    }
 }
 
 /// Where the upload API's signed URLs point.

@@ -18,7 +18,7 @@ use super::{
     Config, ConfigError, Environment, buckets,
     checked::{BucketConfig, DirectUploads},
     files::{self, Fingerprint},
-    jwt, keys, lines, log,
+    jwt, keys, lines, log, mirrors,
     problem::{Origins, Problem},
     providers,
     raw::{Document, Table},
@@ -129,6 +129,7 @@ pub(super) fn config(root: &mut Table<'_>) -> Config {
     let upload = root.section("upload", upload::read);
     let s3 = root.section("s3", s3::read);
     let upstream = root.table("upstream", |table| upstream::read(table, &server));
+    let mirroring = root.section("mirroring", mirrors::settings);
     let providers = providers::read(root);
     let buckets = buckets::read(root, &providers);
     let keys = keys::read(root, &buckets);
@@ -140,6 +141,7 @@ pub(super) fn config(root: &mut Table<'_>) -> Config {
         upload,
         s3,
         upstream,
+        mirroring,
         providers: providers.into_iter().filter_map(by_name).collect(),
         buckets: buckets.into_iter().filter_map(|(name, bucket)| Some((name, bucket?))).collect(),
         keys,

@@ -2,7 +2,7 @@
 //!
 //! ```text
 //! file ────┐
-//!          ├─ figment ─→ raw::Table ─→ server, log, upload, s3, upstream, providers → buckets → keys, jwt ─→ Config
+//!          ├─ figment ─→ raw::Table ─→ server, log, upload, s3, upstream, mirroring, providers → buckets → keys, jwt ─→ Config
 //! WHARF_… ─┘                └─ every problem, with its key path ─→ ConfigError
 //! ```
 //!
@@ -20,7 +20,9 @@ mod keys;
 mod lines;
 mod load;
 mod log;
+mod mirrors;
 mod names;
+mod notes;
 mod problem;
 mod providers;
 mod rate_limit;
@@ -36,5 +38,6 @@ mod watch;
 pub use checked::Config;
 pub use environment::Environment;
 pub use load::{from_toml_text, load};
+pub use notes::notes;
 pub use problem::{ConfigError, Origin, Problem};
 pub use watch::{Watcher, restart_needed};

@@ -411,10 +411,10 @@ pub(super) fn join(path: &str, key: &str) -> String {
 }
 
 const EXPAND_HINT: &str = "set the variable, or write `$${` for a plain `${`";
-const NAME_HINT: &str = "use 1 to 63 of a-z, 0-9, `-` and `_`";
+pub(super) const NAME_HINT: &str = "use 1 to 63 of a-z, 0-9, `-` and `_`";
 
 /// Names are parts of URL paths, log lines and metrics' labels.
-fn check_name(name: &str) -> Result<(), &'static str> {
+pub(super) fn check_name(name: &str) -> Result<(), &'static str> {
     let good = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || b"-_".contains(&byte);
     match name.len() {
         1..=63 if name.bytes().all(good) => Ok(()),

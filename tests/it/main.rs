@@ -15,6 +15,7 @@ mod config;
 mod config_check;
 mod config_watch;
 mod embedded_store;
+mod mirror_config;
 mod provider_probe;
 mod rate_limit;
 mod s3_attacks;

@@ -180,12 +180,14 @@ pub struct StorageClass {
     pub name: &'static str,
     /// As callers also write it: `GLACIER_INSTANT_RETRIEVAL`.
     pub aliases: &'static [&'static str],
+    /// An object in it is read only after somebody had it restored, which takes minutes or hours.
+    pub is_archive: bool,
 }
 
 impl StorageClass {
-    /// A class that has one name.
+    /// A class that has one name, and whose objects are read at once.
     pub const fn named(name: &'static str) -> Self {
-        Self { name, aliases: &[] }
+        Self { name, aliases: &[], is_archive: false }
     }
 }
 

@@ -26,7 +26,7 @@ const RIGHT: Profile = Profile {
     credentials: Some(CredentialRule { access_key_id: 16..=128, secret_access_key: 32..=128 }),
     storage_classes: &[
         StorageClass::named("STANDARD"),
-        StorageClass { name: "COLD", aliases: &["FREEZING"] },
+        StorageClass { name: "COLD", aliases: &["FREEZING"], is_archive: true },
     ],
     refused_storage_classes: &[RefusedStorageClass { name: "HOT", reason: "is for other buckets" }],
     encryption: &[Encryption::SseS3, Encryption::SseKms],
@@ -180,8 +180,15 @@ const WRONG: &[(&str, &dyn Provider)] = &[
         &Says(&Profile {
             storage_classes: &[
                 StorageClass::named("STANDARD"),
-                StorageClass { name: "COLD", aliases: &["STANDARD"] },
+                StorageClass { name: "COLD", aliases: &["STANDARD"], is_archive: false },
             ],
+            ..RIGHT
+        }),
+    ),
+    (
+        "storage classes",
+        &Says(&Profile {
+            storage_classes: &[StorageClass::named("STANDARD"), StorageClass::named("GLACIER")],
             ..RIGHT
         }),
     ),

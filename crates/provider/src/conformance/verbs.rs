@@ -10,13 +10,20 @@ use super::{Outcome, are_distinct, ensure, sample};
 /// A class that no provider has.
 static FOREIGN: StorageClass = StorageClass::named("NO_SUCH_CLASS");
 
-/// Every class is found under each of its names, and asked for in the query under its own.
+/// S3's own names for classes whose objects are read only after a restore.
+const ARCHIVES: [&str; 2] = ["GLACIER", "DEEP_ARCHIVE"];
+
+/// Every class is found under each of its names, and asked for in the query under its own. What S3 calls an archive is one,
+/// and what an object is stored in unasked, the first, is none.
 pub(super) fn storage_classes(provider: &dyn Provider) -> Outcome {
     let profile = provider.profile();
     let classes = profile.storage_classes;
     let all: Vec<&str> = classes.iter().flat_map(names).collect();
     ensure(are_distinct(&all) && !all.is_empty(), "a class is there twice, or none")?;
+    ensure(classes.first().is_some_and(|class| !class.is_archive), "the first class is an archive")?;
     for class in classes {
+        let is_archive = class.is_archive || !ARCHIVES.contains(&class.name);
+        ensure(is_archive, format!("{} is an archive at S3 and none here", class.name))?;
         for name in names(class) {
             ensure(profile.storage_class(name) == Ok(class), format!("{name} is not {}", class.name))?;
         }

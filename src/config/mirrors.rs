@@ -1,0 +1,137 @@
+//! `[mirroring]`, and of each bucket `[[buckets.NAME.mirrors]]` and `failover`: where its objects are kept besides.
+//!
+//! A mirror's place is its alone. Were it another mirror's too, or a bucket's own, the keys of both would overwrite each
+//! other, and a delete of the one would be a loss of the other.
+
+use std::{collections::HashSet, sync::Arc};
+
+use super::{
+    buckets::{self, Buckets, Storage},
+    checked::{BucketConfig, Failover, FailoverReads, FailoverWrites, MirrorConfig, MirrorMode, Mirroring},
+    providers::Providers,
+    raw::{self, Table},
+};
+
+const NAME_HINT: &str = "give each mirror of a bucket a name of its own: `name = \"offsite\"`";
+
+/// Reads `[mirroring]`.
+pub(super) fn settings(table: &mut Table<'_>) -> Mirroring {
+    Mirroring { copies_in_flight_max: table.count("copies_in_flight_max", 32, 1..=1000) }
+}
+
+/// Reads a bucket's mirrors.
+pub(super) fn read(table: &mut Table<'_>, providers: &Providers) -> Vec<MirrorConfig> {
+    let mut names = HashSet::new();
+    table.list("mirrors", |entry| {
+        entry.table(|table| {
+            let mirror = mirror(table, providers)?;
+            if !names.insert(Arc::clone(&mirror.name)) {
+                table.problem("name", "is that of another mirror of this bucket", NAME_HINT);
+            }
+            Some(mirror)
+        })
+    })
+}
+
+fn mirror(table: &mut Table<'_>, providers: &Providers) -> Option<MirrorConfig> {
+    const MODES: [(&str, MirrorMode); 2] = [("async", MirrorMode::Async), ("tee", MirrorMode::Tee)];
+    let has_name = table.has("name");
+    let name = table.parsed("name", raw::NAME_HINT, |name| raw::check_name(name).map(|()| Arc::from(name)));
+    let storage = buckets::storage(table, providers);
+    let mode = table.choice("mode", &MODES).unwrap_or(MirrorMode::Async);
+    let Storage { provider, bucket, key_prefix, storage_class, encryption } = storage?;
+    let name = if has_name { name? } else { Arc::from(provider.as_str()) };
+    Some(MirrorConfig { name, provider, bucket, key_prefix, mode, storage_class, encryption })
+}
+
+/// Reads a bucket's `failover`.
+pub(super) fn failover(table: &mut Table<'_>) -> Failover {
+    const READS: [(&str, FailoverReads); 3] =
+        [("current", FailoverReads::Current), ("stale", FailoverReads::Stale), ("off", FailoverReads::Off)];
+    const WRITES: [(&str, FailoverWrites); 2] =
+        [("refuse", FailoverWrites::Refuse), ("accept", FailoverWrites::Accept)];
+    if table.has("failover") && !table.has("mirrors") {
+        table.problem(
+            "failover",
+            "is for a bucket with mirrors",
+            "add [[buckets.NAME.mirrors]], or leave it out",
+        );
+    }
+    table.section("failover", |table| {
+        let reads = table.choice("reads", &READS).unwrap_or(FailoverReads::Current);
+        let writes = table.choice("writes", &WRITES).unwrap_or(FailoverWrites::Refuse);
+        Failover { reads, writes }
+    })
+}
+
+/// Reports mirrors whose keys would be among those of a bucket, or of another mirror.
+pub(super) fn refuse_shared_places(root: &Table<'_>, buckets: &Buckets, providers: &Providers) {
+    let mut places: Vec<Place<'_>> = buckets.values().flatten().map(Place::of_bucket).collect();
+    let mirrors = buckets.values().flatten().flat_map(Place::of_mirrors);
+    for mirror in mirrors {
+        let path = format!("buckets.{}.mirrors[{}]", mirror.bucket_name, mirror.index.unwrap_or_default());
+        let shared = places.iter().find(|place| mirror.overlaps(place, providers));
+        if let Some(shared) = shared.filter(|_| !root.document().is_refused(&path)) {
+            let message = format!("leads to where {shared} keeps its objects");
+            let hint = "name another bucket, or a `key_prefix` that is not below the other's";
+            root.document().problem(&format!("{path}.bucket"), message, hint);
+        }
+        places.push(mirror);
+    }
+}
+
+/// Where some bucket's or mirror's keys are.
+struct Place<'a> {
+    /// The bucket that it belongs to, as the configuration calls it.
+    bucket_name: &'a str,
+    /// Which of the bucket's mirrors it is; the primary is none.
+    index: Option<usize>,
+    provider: &'a str,
+    bucket: &'a str,
+    key_prefix: &'a str,
+}
+
+impl<'a> Place<'a> {
+    fn of_bucket(bucket: &'a BucketConfig) -> Self {
+        Self {
+            bucket_name: &bucket.name,
+            index: None,
+            provider: &bucket.provider,
+            bucket: bucket.bucket.as_str(),
+            key_prefix: &bucket.key_prefix,
+        }
+    }
+
+    fn of_mirrors(bucket: &'a BucketConfig) -> impl Iterator<Item = Self> {
+        bucket.mirrors.iter().enumerate().map(|(index, mirror)| Self {
+            bucket_name: &bucket.name,
+            index: Some(index),
+            provider: &mirror.provider,
+            bucket: mirror.bucket.as_str(),
+            key_prefix: &mirror.key_prefix,
+        })
+    }
+
+    /// Whether a key can belong to both.
+    fn overlaps(&self, other: &Self, providers: &Providers) -> bool {
+        self.bucket == other.bucket
+            && (self.key_prefix.starts_with(other.key_prefix)
+                || other.key_prefix.starts_with(self.key_prefix))
+            && is_same_store(self.provider, other.provider, providers)
+    }
+}
+
+impl std::fmt::Display for Place<'_> {
+    fn fmt(&self, out: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self.index {
+            None => write!(out, "buckets.{}", self.bucket_name),
+            Some(index) => write!(out, "buckets.{}.mirrors[{index}]", self.bucket_name),
+        }
+    }
+}
+
+/// Whether two providers are one: two accounts can reach the same bucket.
+fn is_same_store(one: &str, other: &str, providers: &Providers) -> bool {
+    let endpoint = |name| Some(providers.get(name)?.config.as_ref()?.account.endpoint());
+    one == other || endpoint(one).is_some_and(|one| endpoint(other) == Some(one))
+}
