@@ -20,6 +20,7 @@ pub mod s3_endpoint;
 pub mod seal;
 pub mod sealing_key;
 pub mod server;
+pub mod store;
 pub mod telemetry;
 pub mod transfer;
 pub mod upload_api;

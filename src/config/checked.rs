@@ -36,6 +36,8 @@ pub struct Config {
     pub upload: Upload,
     /// The S3 endpoint's own settings.
     pub s3: S3,
+    /// The database.
+    pub store: StoreConfig,
     /// The app behind Wharf, if there is one.
     pub upstream: Option<UpstreamConfig>,
     /// What holds for all mirrors.
@@ -213,6 +215,17 @@ pub struct S3 {
     pub public_endpoint: Option<Endpoint>,
     /// Which pages may use the endpoint from a browser.
     pub cors: Cors,
+}
+
+/// `[store]`
+#[derive(Debug, Clone)]
+pub struct StoreConfig {
+    /// The address of PostgreSQL; without it the database is a file in the data directory.
+    pub url: Option<SecretString>,
+    /// For the database to do one transaction.
+    pub timeout: Duration,
+    /// How long a node that gives no sign of life is waited for.
+    pub lease: Duration,
 }
 
 /// `[upstream]`: the app that is served what Wharf does not own.

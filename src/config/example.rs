@@ -42,6 +42,7 @@ fn environment() -> Environment {
             ]
             .map(|name| (name, "wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY")),
         )
+        .chain([("DATABASE_URL", "postgres://wharf:wJalrXUtnFEMI@127.0.0.1/wharf")])
         .collect()
 }
 

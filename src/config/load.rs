@@ -22,7 +22,7 @@ use super::{
     problem::{Origins, Problem},
     providers,
     raw::{Document, Table},
-    s3, server, upload, upstream,
+    s3, server, store, upload, upstream,
 };
 
 /// The config file when neither the command line nor the environment names one, and it is there.
@@ -128,6 +128,7 @@ pub(super) fn config(root: &mut Table<'_>) -> Config {
     let log = root.section("log", log::read);
     let upload = root.section("upload", upload::read);
     let s3 = root.section("s3", s3::read);
+    let store = root.section("store", store::read);
     let upstream = root.table("upstream", |table| upstream::read(table, &server));
     let mirroring = root.section("mirroring", mirrors::settings);
     let providers = providers::read(root);
@@ -140,6 +141,7 @@ pub(super) fn config(root: &mut Table<'_>) -> Config {
         log,
         upload,
         s3,
+        store,
         upstream,
         mirroring,
         providers: providers.into_iter().filter_map(by_name).collect(),

@@ -2,7 +2,7 @@
 //!
 //! ```text
 //! file ────┐
-//!          ├─ figment ─→ raw::Table ─→ server, log, upload, s3, upstream, mirroring, providers → buckets → keys, jwt ─→ Config
+//!          ├─ figment ─→ raw::Table ─→ server, log, upload, s3, store, upstream, mirroring, providers → buckets → keys, jwt ─→ Config
 //! WHARF_… ─┘                └─ every problem, with its key path ─→ ConfigError
 //! ```
 //!
@@ -30,6 +30,7 @@ mod raw;
 mod s3;
 mod secret;
 mod server;
+mod store;
 mod tls;
 mod upload;
 mod upstream;

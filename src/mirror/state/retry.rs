@@ -7,7 +7,7 @@ use super::{Class, Finish};
 /// Doubles with every attempt.
 const PAUSE_BASE: Duration = Duration::from_secs(1);
 /// So that a store which is well again is noticed within minutes.
-const PAUSE_MAX: Duration = Duration::from_secs(15 * 60);
+const PAUSE_MAX: Duration = Duration::from_mins(15);
 
 /// Tries of a key whose failures could pass: about six hours. Then it waits for an operator, as one that never works
 /// would else be tried for ever.
@@ -20,7 +20,7 @@ const REST_BASE: Duration = Duration::from_secs(1);
 /// Between the probes of a store that stays unreachable.
 const REST_MAX: Duration = Duration::from_secs(30);
 /// Between the probes of a store that waits for its operator.
-const REST_FOR_OPERATOR: Duration = Duration::from_secs(5 * 60);
+const REST_FOR_OPERATOR: Duration = Duration::from_mins(5);
 
 /// What went wrong with a step.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

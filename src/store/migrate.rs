@@ -1,0 +1,55 @@
+//! The tables, and how they came to be: numbered texts, of which each runs once.
+//!
+//! All that is missing runs in one transaction, and one process at a time: SQLite's write lock sees to that, and in
+//! PostgreSQL a lock that is held until the transaction ends.
+
+use sqlx::{AnyConnection, Connection, Executor, raw_sql};
+use wharf_wire::date::Timestamp;
+
+use super::{
+    database::Database,
+    error::StoreError,
+    sql::{Columns, Dialect, Sql},
+};
+
+/// In order; what has been released is never changed again.
+const MIGRATIONS: [&str; 1] = [include_str!("migrations/0001_journal.sql")];
+
+/// Any number that nobody else takes.
+const POSTGRES_LOCK: &str = "SELECT 1 FROM pg_advisory_xact_lock(8246011397)";
+const VERSIONS_TABLE: &str =
+    "CREATE TABLE IF NOT EXISTS migrations (version BIGINT NOT NULL PRIMARY KEY, applied_at BIGINT NOT NULL)";
+
+/// Brings the tables up to date.
+pub(super) async fn migrate(database: &Database, now: Timestamp) -> Result<(), StoreError> {
+    let mut connection = database.connect().await?;
+    let failed = |source| database.failed(source);
+    let found = apply_missing(&mut connection, database.dialect, now).await.map_err(failed)?;
+    connection.close().await.map_err(failed)?;
+    let known = i64::try_from(MIGRATIONS.len()).unwrap_or(i64::MAX);
+    if found > known { Err(StoreError::Newer { found, known }) } else { Ok(()) }
+}
+
+/// Applies what is missing; the version that was found.
+async fn apply_missing(
+    connection: &mut AnyConnection,
+    dialect: Dialect,
+    now: Timestamp,
+) -> Result<i64, sqlx::Error> {
+    let mut transaction = connection.begin_with(dialect.begin()).await?;
+    if dialect == Dialect::Postgres {
+        transaction.execute(POSTGRES_LOCK).await?;
+    }
+    transaction.execute(VERSIONS_TABLE).await?;
+    let versions = Sql::new(dialect, "SELECT COALESCE(MAX(version), 0) AS version FROM migrations");
+    let rows = versions.fetch(&mut transaction).await?;
+    let found = rows.first().ok_or(sqlx::Error::RowNotFound)?.number("version")?;
+    for (version, text) in (1_i64..).zip(MIGRATIONS).filter(|(version, _)| *version > found) {
+        raw_sql(text).execute(&mut *transaction).await?;
+        let mut applied = Sql::new(dialect, "INSERT INTO migrations (version, applied_at) VALUES (");
+        applied.number(version).push(", ").time(now).push(")");
+        applied.execute(&mut transaction).await?;
+    }
+    transaction.commit().await?;
+    Ok(found)
+}

@@ -1,0 +1,140 @@
+//! The database: SQLite in the data directory by default, PostgreSQL by URL where several nodes share it.
+//!
+//! It holds what has to outlive a crash: the [`Journal`] of mirrored keys. Nothing is kept in memory that grows with the
+//! number of keys.
+//!
+//! ```text
+//! Journal ─ writes ─→ channel ─→ writer (one task, one connection, group commit) ─┐
+//!         └ reads ──→ reader (a few connections) ────────────────────────────────┴─→ database
+//! ```
+//!
+//! Of the processes of one data directory only one may serve; another may look in beside it (a command line), and sees
+//! and writes the same.
+
+mod change;
+mod command;
+mod database;
+mod dead;
+mod error;
+mod identity;
+mod intent;
+mod journal;
+mod migrate;
+mod reader;
+mod report;
+mod rows;
+mod sql;
+mod wake;
+mod writer;
+
+use std::{fs::File, path::Path, sync::Arc, time::Duration};
+
+use tokio::sync::mpsc;
+
+use crate::{clock::Clock, config::checked::StoreConfig, server::Drain};
+
+pub use self::{
+    change::{Mirrors, NewIntent},
+    error::{JournalError, StoreError},
+    intent::Intent,
+    journal::{CLAIM_LEASE_SECONDS, Journal},
+    report::{Backlog, Claim, DeadFilter, DeadLetter, SyncState},
+};
+
+use self::{
+    database::Database,
+    identity::Identity,
+    reader::Reader,
+    wake::Wakes,
+    writer::{Parts, Writer},
+};
+
+/// Questions that wait for the writer. Whoever comes when it is full waits to ask.
+const QUESTIONS_MAX: usize = 1024;
+/// How long a provider may work on a request that was given up: until then, what it was to do may still happen.
+const LATE_EFFECT: Duration = Duration::from_mins(1);
+
+/// The open database. Clones are handles of the same one.
+#[derive(Debug, Clone)]
+pub struct Store {
+    journal: Journal,
+}
+
+impl Store {
+    /// Opens the database for the process that serves from `data_directory`, brings its tables up to date, and takes over
+    /// what a crash has left.
+    ///
+    /// `drain` is the store's own: finish it after that of the doors and workers, since it ends the writer.
+    pub async fn open(
+        config: &StoreConfig,
+        data_directory: &Path,
+        clock: Clock,
+        drain: &Drain,
+    ) -> Result<Self, StoreError> {
+        let lock = identity::lock(data_directory)?;
+        let opened = Opened::new(config, data_directory, clock).await?;
+        let mut writer = opened.writer(Some(config.lease));
+        writer.start().await?;
+        Ok(opened.spawn(writer, Some(lock), drain))
+    }
+
+    /// Opens the database beside the process that serves, if there is one: for everything but opening intents.
+    pub async fn open_beside(
+        config: &StoreConfig,
+        data_directory: &Path,
+        clock: Clock,
+        drain: &Drain,
+    ) -> Result<Self, StoreError> {
+        let opened = Opened::new(config, data_directory, clock).await?;
+        let writer = opened.writer(None);
+        Ok(opened.spawn(writer, None, drain))
+    }
+
+    /// The journal of mirrored keys.
+    pub fn journal(&self) -> &Journal {
+        &self.journal
+    }
+}
+
+/// What reader and writer have in common.
+struct Opened {
+    database: Database,
+    identity: Identity,
+    reader: Reader,
+    wakes: Arc<Wakes>,
+    clock: Clock,
+}
+
+impl Opened {
+    async fn new(config: &StoreConfig, data_directory: &Path, clock: Clock) -> Result<Self, StoreError> {
+        let identity = Identity::of(data_directory)?;
+        let database = Database::new(config, data_directory)?;
+        migrate::migrate(&database, clock.now()).await?;
+        let reader = Reader::new(database.readers()?, database.dialect, database.patience);
+        Ok(Self { database, identity, reader, wakes: Arc::default(), clock })
+    }
+
+    fn writer(&self, lease: Option<Duration>) -> Writer {
+        Writer::new(Parts {
+            database: self.database.clone(),
+            identity: self.identity.clone(),
+            lease,
+            late_effect: LATE_EFFECT,
+            clock: self.clock,
+            wakes: Arc::clone(&self.wakes),
+        })
+    }
+
+    /// The lock ends with the writer, not before.
+    fn spawn(self, writer: Writer, lock: Option<File>, drain: &Drain) -> Store {
+        let serves = lock.is_some();
+        let (sender, receiver) = mpsc::channel(QUESTIONS_MAX);
+        let (reader, own) = (self.reader.clone(), drain.clone());
+        drain.spawn(async move {
+            writer.run(receiver, own).await;
+            reader.close().await;
+            drop(lock);
+        });
+        Store { journal: Journal::new(sender, self.reader, self.wakes, (self.clock, serves)) }
+    }
+}

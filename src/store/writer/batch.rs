@@ -1,0 +1,226 @@
+//! What one transaction is to do, and what it answers.
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+};
+
+use wharf_wire::date::Timestamp;
+
+use crate::{
+    mirror::state::Finished,
+    store::{
+        command::{
+            Asked, Claiming, Command, Finishing, Leasing, Opening, Redriven, Redriving, Sayings, Syncing,
+        },
+        error::JournalError,
+        intent::{Intent, OpenIntent, Settlement, Settlements},
+        report::Claim,
+    },
+};
+
+use super::{intents::add_settlements, work::Work};
+
+/// Commands in one transaction. Each may have many keys, of which a caller is bounded elsewhere.
+pub(super) const COMMANDS_MAX: usize = 256;
+
+/// What one transaction is to do.
+#[derive(Default)]
+pub(super) struct Batch {
+    opens: Vec<Asked<Vec<Opening>, Vec<Intent>>>,
+    marks: Vec<Asked<Sayings, ()>>,
+    claims: Vec<Asked<Claiming, Vec<Claim>>>,
+    leases: Vec<Asked<Leasing, bool>>,
+    finishes: Vec<Asked<Finishing, Finished>>,
+    redrives: Vec<Asked<Redriving, Redriven>>,
+    syncs: Vec<Asked<Syncing, ()>>,
+    settlements: Vec<Settlement>,
+    /// The intents of `opens`, in order, with their ids.
+    pub(super) opened: Vec<Arc<OpenIntent>>,
+    promotion: Option<Promotion>,
+    commands: usize,
+}
+
+/// Whose intents are taken for changes.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum Promotion {
+    /// Those of earlier runs of this node, whatever their leases say: it is starting.
+    OwnNode,
+    /// Those of runs whose lease ran out.
+    RunOut,
+}
+
+/// What a transaction answers, question by question; and whom to wake.
+pub(super) struct Answers {
+    claims: Vec<Vec<Claim>>,
+    leases: Vec<bool>,
+    finishes: Vec<Finished>,
+    redrives: Vec<Redriven>,
+    pub(super) woken: BTreeSet<(Arc<str>, Arc<str>)>,
+    /// Whether there is more to promote.
+    pub(super) has_more: bool,
+}
+
+/// On whose behalf a transaction is made.
+pub(super) struct Author<'a> {
+    pub(super) run: &'a str,
+    pub(super) node: &'a str,
+}
+
+impl Batch {
+    /// A transaction that promotes intents, besides what is added.
+    pub(super) fn of_promotion(promotion: Promotion) -> Self {
+        Self { promotion: Some(promotion), ..Self::default() }
+    }
+
+    /// Takes a command in. One whose caller has gone is done for nobody, and leaves no trace.
+    pub(super) fn add(&mut self, command: Command) {
+        self.commands += 1;
+        match command {
+            Command::Open(asked) => push(&mut self.opens, asked),
+            Command::Mark(asked) => push(&mut self.marks, asked),
+            Command::Claim(asked) => push(&mut self.claims, asked),
+            Command::Lease(asked) => push(&mut self.leases, asked),
+            Command::Finish(asked) => push(&mut self.finishes, asked),
+            Command::Redrive(asked) => push(&mut self.redrives, asked),
+            Command::Sync(asked) => push(&mut self.syncs, asked),
+        }
+    }
+
+    pub(super) fn is_full(&self) -> bool {
+        self.commands >= COMMANDS_MAX
+    }
+
+    pub(super) fn is_empty(&self) -> bool {
+        self.commands == 0 && self.settlements.is_empty() && self.promotion.is_none()
+    }
+
+    /// Adds outcomes, and gives the new intents their ids from `next` on; the id behind the last.
+    pub(super) fn complete(&mut self, settlements: Vec<Settlement>, mut next: i64, now: Timestamp) -> i64 {
+        self.settlements = settlements;
+        for opening in self.opens.iter().flat_map(|asked| &asked.question) {
+            self.opened.push(Arc::new(OpenIntent {
+                id: next,
+                bucket: Arc::clone(&opening.bucket),
+                key: Arc::clone(&opening.key),
+                change: opening.change,
+                mirrors: Arc::clone(&opening.mirrors),
+                taken_by: opening.taken_by.clone(),
+                opened_at: now,
+            }));
+            next += 1;
+        }
+        next
+    }
+
+    /// Does all of it.
+    pub(super) async fn apply(
+        &self,
+        work: &mut Work<'_>,
+        author: &Author<'_>,
+        mut token: impl FnMut() -> u64,
+    ) -> Result<Answers, sqlx::Error> {
+        let Author { run, node } = author;
+        let has_more = match self.promotion {
+            None => false,
+            Some(promotion) => {
+                let node = matches!(promotion, Promotion::OwnNode).then_some(*node);
+                work.end_lost_runs(run, node).await?;
+                work.promote_orphans().await?
+            }
+        };
+        let mut sayings = self.marked();
+        add_settlements(&mut sayings, &self.settlements, work.now());
+        work.say(&sayings).await?;
+        work.delete_intents(run, &self.settled_ids()).await?;
+        work.insert_intents(run, &self.opened).await?;
+        let leases = work.lease(&questions(&self.leases)).await?;
+        let finishes = work.finish(&questions(&self.finishes)).await?;
+        let mut redrives = Vec::with_capacity(self.redrives.len());
+        for redriving in questions(&self.redrives) {
+            redrives.push(work.redrive(redriving).await?);
+        }
+        for syncing in questions(&self.syncs) {
+            work.sync(syncing).await?;
+        }
+        let mut claims = Vec::with_capacity(self.claims.len());
+        for claiming in questions(&self.claims) {
+            claims.push(work.claim(claiming, token()).await?);
+        }
+        Ok(Answers { claims, leases, finishes, redrives, woken: BTreeSet::new(), has_more })
+    }
+
+    /// Tells everybody what came of it.
+    pub(super) fn answer(self, answers: Answers, settlements: &Arc<Settlements>) {
+        let mut opened = self.opened.into_iter();
+        for asked in self.opens {
+            let intents = opened.by_ref().take(asked.question.len());
+            let intents = intents.map(|open| Intent::new(open, Arc::clone(settlements))).collect();
+            asked.answer(Ok(intents));
+        }
+        for asked in self.marks {
+            asked.answer(Ok(()));
+        }
+        for asked in self.syncs {
+            asked.answer(Ok(()));
+        }
+        answer_each(self.claims, answers.claims);
+        answer_each(self.leases, answers.leases);
+        answer_each(self.finishes, answers.finishes);
+        answer_each(self.redrives, answers.redrives);
+    }
+
+    /// Tells everybody that nothing was done; the outcomes, which are to be tried again.
+    pub(super) fn refuse(self, error: &JournalError) -> Vec<Settlement> {
+        refuse_each(self.opens, error);
+        refuse_each(self.marks, error);
+        refuse_each(self.claims, error);
+        refuse_each(self.leases, error);
+        refuse_each(self.finishes, error);
+        refuse_each(self.redrives, error);
+        refuse_each(self.syncs, error);
+        self.settlements
+    }
+
+    /// The intents that are settled.
+    pub(super) fn settled_ids(&self) -> Vec<i64> {
+        self.settlements.iter().map(|settlement| settlement.intent.id).collect()
+    }
+
+    fn marked(&self) -> Sayings {
+        let mut sayings: Sayings = BTreeMap::new();
+        for (row, said) in self.marks.iter().flat_map(|asked| &asked.question) {
+            sayings.entry(row.clone()).or_default().extend(said);
+        }
+        sayings
+    }
+}
+
+impl<Question, Answer> Asked<Question, Answer> {
+    fn answer(self, answer: Result<Answer, JournalError>) {
+        // Whoever asked may have gone meanwhile. An intent that nobody takes is dropped here, and so settled.
+        let _gone = self.reply.send(answer);
+    }
+}
+
+fn push<Question, Answer>(batch: &mut Vec<Asked<Question, Answer>>, asked: Asked<Question, Answer>) {
+    if !asked.reply.is_closed() {
+        batch.push(asked);
+    }
+}
+
+fn questions<Question, Answer>(asked: &[Asked<Question, Answer>]) -> Vec<&Question> {
+    asked.iter().map(|asked| &asked.question).collect()
+}
+
+fn answer_each<Question, Answer>(asked: Vec<Asked<Question, Answer>>, answers: Vec<Answer>) {
+    for (asked, answer) in asked.into_iter().zip(answers) {
+        asked.answer(Ok(answer));
+    }
+}
+
+fn refuse_each<Question, Answer>(asked: Vec<Asked<Question, Answer>>, error: &JournalError) {
+    for asked in asked {
+        asked.answer(Err(error.clone()));
+    }
+}
