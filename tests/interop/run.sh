@@ -18,7 +18,7 @@ work=$(mktemp -d)
 results=$work/results
 wharf_pids=()
 
-ALL_SUITES="generated sdk presigned browser-put browser-form botocore wharf-test demo app s3-clients s3-parity"
+ALL_SUITES="generated sdk presigned browser-put browser-form botocore wharf-test demo app s3-clients s3-parity store-postgres"
 
 say() { printf '\n== %s\n' "$*"; }
 
@@ -26,6 +26,7 @@ stop_all() {
   [ ${#wharf_pids[@]} = 0 ] || kill "${wharf_pids[@]}" 2>/dev/null || true
   "$servers/seaweedfs.sh" stop
   "$servers/rclone.sh" stop
+  "$servers/postgres.sh" stop
   rm -rf "$work"
 }
 
@@ -157,6 +158,22 @@ suite_s3-clients() {
 suite_s3-parity() { "$python" "$here/parity.py"; }
 suite_demo() { node "$here/browser/demo.mjs" ${INTEROP_SCREENSHOTS:+"$INTEROP_SCREENSHOTS"}; }
 suite_app() { node "$here/app.mjs"; }
+
+# The journal's own tests, on PostgreSQL as well as on SQLite.
+suite_store-postgres() {
+  "$servers/postgres.sh" start
+  local output=$work/store-postgres.log status=0
+  (cd "$root" && WHARF_TEST_POSTGRES_URL=$("$servers/postgres.sh" url) cargo test --locked --test it store_) \
+    >"$output" 2>&1 || status=$?
+  tail -n 40 "$output"
+  local passed
+  passed=$(grep -cE '^test store_.*::postgres.* \.\.\. ok$' "$output" || true)
+  if [ "$status" = 0 ] && [ "$passed" -gt 10 ]; then
+    echo "ok store-postgres: $passed tests of the journal hold on PostgreSQL"
+  else
+    echo "FAILED store-postgres: $passed tests passed, and the run ended with status $status"
+  fi
+}
 
 # A suite that ends badly without naming a check has failed, too.
 run_suite() {
