@@ -4,6 +4,7 @@
 //! Config ─→ Snapshot (authenticator, rate limits, CORS, API) ─→ Pipeline ─→ api door
 //!       ├─→ Live rules, certificates ─────────────────────────────────────↗
 //!       ├─→ Origins (a client for each provider) ─→ S3 endpoint ─→ Pipeline ─→ s3 door
+//!       ├─→ Mirrors (the journal, opened with the first mirrored bucket) ─↗
 //!       ├─→ AppProxy (a client for the app behind Wharf) ─→ Pipeline ─→ api door
 //!       └─→ Metrics ─→ Admin ─→ admin door
 //! ```
@@ -24,11 +25,13 @@ use crate::{
         checked::{Listener, Server},
         restart_needed,
     },
+    mirror::Mirrors,
     pipeline::{ApiDoor, Pipeline, S3Door, Snapshot},
     request::{authenticate::Authenticator, cors::CorsPolicy, rate_limit::RateLimits},
     s3_endpoint::S3Endpoint,
     sealing_key::{self, SealingKeyError},
     server::{Certificates, Door, DoorError, Drain, Live, TlsError},
+    store::StoreError,
     upload_api::{Parts, UploadApi},
 };
 
@@ -53,6 +56,9 @@ pub enum StartError {
     /// The sealing key that Wharf keeps itself.
     #[error(transparent)]
     SealingKey(#[from] SealingKeyError),
+    /// The database that mirrors need.
+    #[error(transparent)]
+    Store(#[from] StoreError),
     /// The way to the app behind Wharf.
     #[error(transparent)]
     App(#[from] AppProxyError),
@@ -78,6 +84,7 @@ struct Core {
     pipeline: Arc<Pipeline>,
     live: Arc<Live>,
     certificates: DoorCertificates,
+    mirrors: Arc<Mirrors>,
     /// Of all doors that apps use.
     drain: Drain,
 }
@@ -94,7 +101,7 @@ impl Gateway {
     /// Starts to serve as `config` says.
     pub async fn start(config: Config, clock: Clock) -> Result<Self, StartError> {
         let (drain, admin_drain) = (Drain::default(), Drain::default());
-        let core = Arc::new(Core::new(config, clock, drain.clone())?);
+        let core = Arc::new(Core::new(config, clock, drain.clone()).await?);
         let snapshot = core.pipeline.snapshot();
         let (server, metrics) = (&snapshot.config.server, &core.shared.metrics);
         let api = core.open(&server.api, core.certificates.api.as_ref(), metrics.api_door.clone()).await?;
@@ -135,8 +142,11 @@ impl Gateway {
     }
 
     /// Puts a configuration in force for requests to come. If it could not be loaded or fails, all stays as it was.
-    pub fn reload(&self, loaded: Result<Config, ConfigError>) -> Result<(), StartError> {
-        let outcome = loaded.map_err(StartError::from).and_then(|config| self.core.reload(config));
+    pub async fn reload(&self, loaded: Result<Config, ConfigError>) -> Result<(), StartError> {
+        let outcome = match loaded {
+            Ok(config) => self.core.reload(config).await,
+            Err(problems) => Err(problems.into()),
+        };
         self.core.shared.metrics.reload(outcome.is_ok());
         outcome
     }
@@ -146,6 +156,8 @@ impl Gateway {
     pub async fn shutdown(&self) -> bool {
         let patience = self.core.pipeline.snapshot().config.server.drain_timeout;
         let in_time = self.core.drain.finish(patience).await;
+        // What requests have settled is written before the process ends.
+        self.core.mirrors.close().await;
         self.admin_drain.finish(ADMIN_DRAIN_TIMEOUT).await;
         in_time
     }
@@ -158,15 +170,17 @@ impl Gateway {
 }
 
 impl Core {
-    fn new(config: Config, clock: Clock, drain: Drain) -> Result<Self, StartError> {
+    async fn new(config: Config, clock: Clock, drain: Drain) -> Result<Self, StartError> {
         let metrics = Arc::new(Metrics::default());
         let signing_keys = Arc::new(SigningKeys::new(SIGNING_KEYS_MAX));
         let shared = Shared { signing_keys, clock, metrics: Arc::clone(&metrics) };
         let live = Arc::new(Live::new(&config.server));
         let certificates = DoorCertificates::read(&config.server)?;
-        let snapshot = snapshot(config, &shared, &drain, None)?;
+        let mirrors = Arc::new(Mirrors::new(clock));
+        mirrors.prepare(&config).await?;
+        let snapshot = snapshot(config, &shared, &mirrors, &drain, None)?;
         let pipeline = Arc::new(Pipeline::new(snapshot, clock, metrics));
-        Ok(Self { shared, pipeline, live, certificates, drain })
+        Ok(Self { shared, pipeline, live, certificates, mirrors, drain })
     }
 
     async fn open(
@@ -178,14 +192,15 @@ impl Core {
         Door::open(listener, certificates.cloned(), Arc::clone(&self.live), metrics).await
     }
 
-    fn reload(&self, config: Config) -> Result<(), StartError> {
+    async fn reload(&self, config: Config) -> Result<(), StartError> {
         let previous = self.pipeline.snapshot();
         for setting in restart_needed(&previous.config, &config) {
             tracing::warn!(setting, "this setting changes only with a restart");
         }
         let certificates = DoorCertificates::read(&config.server)?;
         let server = config.server.clone();
-        let snapshot = snapshot(config, &self.shared, &self.drain, Some(&previous))?;
+        self.mirrors.prepare(&config).await?;
+        let snapshot = snapshot(config, &self.shared, &self.mirrors, &self.drain, Some(&previous))?;
         // From here on nothing can fail.
         self.certificates.replace(&certificates);
         self.live.replace(&server);
@@ -197,6 +212,7 @@ impl Core {
 fn snapshot(
     config: Config,
     shared: &Shared,
+    mirrors: &Arc<Mirrors>,
     drain: &Drain,
     previous: Option<&Snapshot>,
 ) -> Result<Snapshot, StartError> {
@@ -210,9 +226,14 @@ fn snapshot(
     let origins = Origins::new(&config, shared, previous.map(|old| old.origins.as_ref()));
     let origins =
         Arc::new(origins.map_err(|error| StartError::Setting(format!("the client for providers: {error}")))?);
-    let s3 =
-        S3Endpoint::new(Arc::clone(&config), Arc::clone(&origins), Arc::clone(&rate_limits), drain.clone())
-            .succeeding(previous.map(|old| &old.s3));
+    let s3 = S3Endpoint::new(
+        Arc::clone(&config),
+        Arc::clone(&origins),
+        Arc::clone(&rate_limits),
+        Arc::clone(mirrors),
+        drain.clone(),
+    )
+    .succeeding(previous.map(|old| &old.s3));
     let api = UploadApi::new(Parts {
         config: Arc::clone(&config),
         signing_keys: Arc::clone(signing_keys),

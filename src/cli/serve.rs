@@ -39,7 +39,7 @@ pub async fn run(path: Option<&Path>, environment: Environment) -> Result<ExitCo
     loop {
         tokio::select! {
             () = stop.next() => break,
-            changed = watcher.changed() => reload(&gateway, &telemetry, changed),
+            changed = watcher.changed() => reload(&gateway, &telemetry, changed).await,
         }
     }
     drain(&gateway, &mut stop).await;
@@ -47,9 +47,9 @@ pub async fn run(path: Option<&Path>, environment: Environment) -> Result<ExitCo
 }
 
 /// Puts the changed configuration in force, or says why the old one stays.
-fn reload(gateway: &Gateway, telemetry: &Telemetry, changed: Result<Config, ConfigError>) {
+async fn reload(gateway: &Gateway, telemetry: &Telemetry, changed: Result<Config, ConfigError>) {
     let log = changed.as_ref().ok().map(|config| config.log.clone());
-    match gateway.reload(changed) {
+    match gateway.reload(changed).await {
         Ok(()) => {}
         Err(StartError::Config(ConfigError(problems))) => {
             for problem in problems {

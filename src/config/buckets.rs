@@ -40,14 +40,14 @@ pub(super) fn read(root: &mut Table<'_>, providers: &Providers) -> Buckets {
 }
 
 fn bucket(name: &str, table: &mut Table<'_>, providers: &Providers) -> Option<BucketConfig> {
-    let storage = storage(table, providers);
+    let home = home(table, providers);
     let cdn = table.table("cdn", cdn);
     let public = table.boolean("public", false);
     let direct_uploads = table.choice("direct_uploads", &DIRECT_UPLOADS).unwrap_or_default();
     let accept = table.section("accept", accept);
     let failover = mirrors::failover(table);
     let mirrors = mirrors::read(table, providers);
-    let Storage { provider, bucket, key_prefix, storage_class, encryption } = storage?;
+    let Home { provider, bucket, key_prefix, storage_class, encryption } = home?;
     Some(BucketConfig {
         name: name.to_owned(),
         provider,
@@ -65,7 +65,7 @@ fn bucket(name: &str, table: &mut Table<'_>, providers: &Providers) -> Option<Bu
 }
 
 /// Where objects are kept and how: what a bucket and a mirror of it say in the same words.
-pub(super) struct Storage {
+pub(super) struct Home {
     pub(super) provider: String,
     pub(super) bucket: BucketName,
     pub(super) key_prefix: String,
@@ -74,7 +74,7 @@ pub(super) struct Storage {
 }
 
 /// Reads it.
-pub(super) fn storage(table: &mut Table<'_>, providers: &Providers) -> Option<Storage> {
+pub(super) fn home(table: &mut Table<'_>, providers: &Providers) -> Option<Home> {
     let provider = provider(table, providers);
     let profile = provider.as_ref().and_then(|name| providers.get(name)?.plugin).map(Provider::profile);
     let hint = "write the bucket's name at the provider";
@@ -88,7 +88,7 @@ pub(super) fn storage(table: &mut Table<'_>, providers: &Providers) -> Option<St
     let storage_class = storage_class(table, profile);
     let encryption = table.table("encryption", |table| encryption(table, profile));
     let key_prefix = key_prefix.unwrap_or_default();
-    Some(Storage { provider: provider?, bucket: bucket?, key_prefix, storage_class, encryption })
+    Some(Home { provider: provider?, bucket: bucket?, key_prefix, storage_class, encryption })
 }
 
 /// Some names cannot stand where the account's hosts want them.

@@ -6,7 +6,7 @@
 use std::{collections::HashSet, sync::Arc};
 
 use super::{
-    buckets::{self, Buckets, Storage},
+    buckets::{self, Buckets, Home},
     checked::{BucketConfig, Failover, FailoverReads, FailoverWrites, MirrorConfig, MirrorMode, Mirroring},
     providers::Providers,
     raw::{self, Table},
@@ -37,9 +37,9 @@ fn mirror(table: &mut Table<'_>, providers: &Providers) -> Option<MirrorConfig> 
     const MODES: [(&str, MirrorMode); 2] = [("async", MirrorMode::Async), ("tee", MirrorMode::Tee)];
     let has_name = table.has("name");
     let name = table.parsed("name", raw::NAME_HINT, |name| raw::check_name(name).map(|()| Arc::from(name)));
-    let storage = buckets::storage(table, providers);
+    let home = buckets::home(table, providers);
     let mode = table.choice("mode", &MODES).unwrap_or(MirrorMode::Async);
-    let Storage { provider, bucket, key_prefix, storage_class, encryption } = storage?;
+    let Home { provider, bucket, key_prefix, storage_class, encryption } = home?;
     let name = if has_name { name? } else { Arc::from(provider.as_str()) };
     Some(MirrorConfig { name, provider, bucket, key_prefix, mode, storage_class, encryption })
 }

@@ -17,6 +17,7 @@ use wharf_wire::{
 use super::{Code, Error, Fault};
 use crate::{
     backend::upstream::UpstreamError,
+    store::JournalError,
     transfer::{Answer, TransferError},
 };
 
@@ -246,6 +247,20 @@ impl From<Error> for S3Error {
     }
 }
 
+impl From<JournalError> for S3Error {
+    /// A change of a mirrored bucket that could not be noted, so it was not made.
+    fn from(error: JournalError) -> Self {
+        let message = "This bucket is mirrored, and the journal that its changes are noted in first cannot be written. \
+                       Nothing was changed. Try again.";
+        let cause = format!(
+            "{error}; until the database can be written again, see its disk and [store], changes of mirrored buckets are \
+             refused"
+        );
+        let retry_after = Some(JOURNAL_RETRY_AFTER);
+        Self { retry_after, ..Self::new(ErrorCode::ServiceUnavailable, message).cause(cause) }
+    }
+}
+
 impl From<UpstreamError> for S3Error {
     fn from(error: UpstreamError) -> Self {
         match &error {
@@ -343,6 +358,9 @@ const fn code(code: Code) -> ErrorCode {
         | Code::MissingKey => ErrorCode::InvalidArgument,
     }
 }
+
+/// A disk that is full or a database that restarts is not well again at once.
+const JOURNAL_RETRY_AFTER: Duration = Duration::from_secs(5);
 
 /// What `Retry-After` says when nothing better is known.
 const RETRY_AFTER_DEFAULT: Duration = Duration::from_secs(1);

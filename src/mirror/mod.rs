@@ -5,4 +5,7 @@
 //! is built around that.
 
 pub mod crash_point;
+mod doors;
 pub mod state;
+
+pub use doors::{Intents, Mirrors};

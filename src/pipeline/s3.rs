@@ -18,6 +18,7 @@ use wharf_wire::{
 
 use crate::{
     error::{self, S3Error},
+    mirror::crash_point::{self, Point},
     request::{authenticate::Expected, body::ReplyBody, exchange::Exchange, framing},
     s3_endpoint::{Call, Caller, Content},
     server::Handler,
@@ -189,5 +190,7 @@ fn done(mut response: Response<Content>, head: &Parts, exchange: Exchange) -> Re
     if let Ok(id) = HeaderValue::from_str(&exchange.context.request_id) {
         response.headers_mut().insert(X_AMZ_REQUEST_ID, id);
     }
-    finish(response, head, exchange)
+    let response = finish(response, head, exchange);
+    crash_point::reached(Point::Acknowledged);
+    response
 }

@@ -5,6 +5,8 @@
 //!               └─ no: an error among the results, as S3 does
 //! ```
 
+use std::collections::HashMap;
+
 use bytes::Bytes;
 use http::{HeaderMap, Response};
 use hyper::body::Incoming;
@@ -20,6 +22,7 @@ use super::{
 };
 use crate::{
     error::{S3Error, provider_message},
+    mirror::{Intents, state::Outcome},
     request::authorize::may_know,
 };
 
@@ -37,17 +40,23 @@ pub(super) async fn objects(
     let Delete { objects, quiet } = xml::read_delete(&document).map_err(malformed)?;
     let (allowed, errors) = sort(handling, objects);
     let mut result = DeleteResult { deleted: Vec::new(), errors };
+    let mut intents = handling.intend_all(allowed.iter().map(|object| object.key.as_str())).await?;
     let batch_max = handling.place.origin.account().profile().limits.delete_batch_max;
-    for (index, batch) in allowed.chunks(batch_max).enumerate() {
-        match send(handling, headers.clone(), batch, quiet).await {
+    for (index, objects) in allowed.chunks(batch_max).enumerate() {
+        let batch = Batch { objects, quiet, intents: intents.take_first(objects.len()) };
+        match send(handling, headers.clone(), batch).await {
             Ok(part) => {
                 result.deleted.extend(part.deleted);
                 result.errors.extend(part.errors);
             }
-            Err(error) if index == 0 => return Err(error),
+            Err(error) if index == 0 => {
+                // The other batches were never sent.
+                intents.settle(Outcome::Unchanged);
+                return Err(error);
+            }
             Err(error) => {
                 tracing::warn!(cause = error.cause, "a later batch of keys was not deleted: {error}");
-                result.errors.extend(batch.iter().map(|object| refused(object, &error)));
+                result.errors.extend(objects.iter().map(|object| refused(object, &error)));
             }
         }
     }
@@ -87,16 +96,44 @@ fn refused(object: &ObjectToDelete, error: &S3Error) -> DeleteError {
     }
 }
 
+/// Says of each object what came of it. A quiet result names errors alone.
+fn settle(intents: Intents, objects: &[ObjectToDelete], errors: &[DeleteError]) {
+    let refused =
+        errors.iter().map(|error| ((error.key.as_str(), error.version_id.as_deref()), outcome(error)));
+    let refused: HashMap<_, _> = refused.collect();
+    let outcome = |object: &ObjectToDelete| {
+        let refused = refused.get(&(object.key.as_str(), object.version_id.as_deref()));
+        refused.copied().unwrap_or(Outcome::Changed)
+    };
+    intents.settle_each(objects.iter().map(outcome));
+}
+
+/// What came of an object that the provider gives an error for: nothing, if it is one of S3's refusals.
+fn outcome(error: &DeleteError) -> Outcome {
+    match ErrorCode::from_name(&error.code) {
+        Some(code) if code.status().is_client_error() => Outcome::Unchanged,
+        Some(_) | None => Outcome::Unknown,
+    }
+}
+
+/// Objects of one request to the provider.
+struct Batch<'a> {
+    objects: &'a [ObjectToDelete],
+    quiet: bool,
+    intents: Intents,
+}
+
 /// Has one batch deleted. The result has the caller's keys.
 async fn send(
     handling: &Handling<'_>,
     headers: HeaderMap,
-    batch: &[ObjectToDelete],
-    quiet: bool,
+    batch: Batch<'_>,
 ) -> Result<DeleteResult, S3Error> {
+    let Batch { objects, quiet, intents } = batch;
     let prefix = &handling.place.bucket.key_prefix;
-    let document = Bytes::from(xml::write_delete(batch, prefix, quiet));
-    let reply = reply::succeeded(handling.send(Sending::document(headers, document)).await?).await?;
+    let document = Bytes::from(xml::write_delete(objects, prefix, quiet));
+    let (reply, intents) = handling.change_slowly(intents, Sending::document(headers, document)).await?;
+    let reply = reply::succeeded(reply).await?;
     let answer = reply.into_body().read(DOCUMENT_BYTES_MAX).await?;
     let mut result = xml::read_delete_result(&answer).map_err(|error| reply::no_result(&answer, error))?;
     let deleted = result.deleted.iter_mut().map(|deleted| &mut deleted.key);
@@ -106,6 +143,7 @@ async fn send(
             .ok_or_else(|| reply::upstream_error("the answer names a key of others"))?;
         *key = own.to_owned();
     }
+    settle(intents, objects, &result.errors);
     for error in &mut result.errors {
         let message = std::mem::replace(&mut error.message, provider_message(&error.code).to_owned());
         tracing::debug!(code = error.code, cause = message, "a key was not deleted");

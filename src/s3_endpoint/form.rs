@@ -61,7 +61,9 @@ pub(super) async fn post(
     let handling = Handling { endpoint, call: &put, place };
     let headers = handling.headers_of_new_object()?;
     let Sent { payload, body } = body::file(&handling, source, file, file_bytes).await?;
-    let reply = reply::succeeded(handling.send(Sending { headers, payload, body }).await?).await?;
+    let intents = handling.intend().await?;
+    let reply = handling.change(intents, Sending { headers, payload, body }).await?;
+    let reply = reply::succeeded(reply).await?;
     Ok(answer(&handling, &form, reply.headers()))
 }
 

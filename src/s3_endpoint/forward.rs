@@ -12,9 +12,12 @@ use wharf_wire::{
     xml::rewrite::{Asked, Names},
 };
 
-use super::{Call, Place, S3Endpoint, accept, rights};
+use super::{Call, Place, S3Endpoint, accept, mirrored, rights};
 use crate::{
-    backend::{Outgoing, upstream::ReplyStream},
+    backend::{
+        Outgoing,
+        upstream::{ReplyStream, UpstreamError},
+    },
     config::checked::{EncryptionChoice, ServerLimits},
     error::S3Error,
     transfer::{method, strip_aws_chunked},
@@ -85,6 +88,7 @@ impl<'a> Handling<'a> {
         let mut headers = self.headers()?;
         strip_aws_chunked(&mut headers);
         accept::check_object(self, &headers)?;
+        mirrored::check_readable(&self.place, &headers)?;
         add_defaults(&self.place, &mut headers)?;
         Ok(headers)
     }
@@ -129,13 +133,28 @@ impl<'a> Handling<'a> {
         parameters: &Parameters,
         sending: Sending,
     ) -> Result<Response<ReplyStream>, S3Error> {
+        let key = self.provider_key()?;
+        Ok(self.ask(key.as_ref(), parameters, sending).await?)
+    }
+
+    /// The caller's key as the provider knows it.
+    pub(super) fn provider_key(&self) -> Result<Option<ObjectKey>, S3Error> {
+        self.key().map(|key| self.place.provider_key(key)).transpose()
+    }
+
+    /// The same, and what went wrong in the words of whoever sends it. `key` is the provider's.
+    pub(super) async fn ask(
+        &self,
+        key: Option<&ObjectKey>,
+        parameters: &Parameters,
+        sending: Sending,
+    ) -> Result<Response<ReplyStream>, UpstreamError> {
         let operation = self.operation();
-        let key = self.key().map(|key| self.place.provider_key(key)).transpose()?;
         let query: Vec<_> = parameters.pairs(operation).collect();
         let outgoing = Outgoing {
             method: method(operation),
             bucket: Some(&self.place.bucket.bucket),
-            key: key.as_ref(),
+            key,
             query: &query,
             headers: sending.headers,
             payload: sending.payload,
@@ -143,7 +162,7 @@ impl<'a> Handling<'a> {
             may_repeat: operation.may_be_sent_twice(),
             is_slow: operation.is_slow(),
         };
-        Ok(self.place.origin.send(outgoing).await?)
+        self.place.origin.send(outgoing).await
     }
 
     /// How the reply's names become the caller's.

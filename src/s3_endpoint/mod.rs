@@ -16,6 +16,7 @@ mod delete;
 mod form;
 mod forward;
 mod list;
+mod mirrored;
 mod multipart;
 mod object;
 mod place;
@@ -32,6 +33,7 @@ use crate::{
     backend::Origins,
     config::Config,
     error::S3Error,
+    mirror::Mirrors,
     request::{
         Context,
         authenticate::{Authenticator, Expected, Identity, Proof},
@@ -52,6 +54,7 @@ pub struct S3Endpoint {
     config: Arc<Config>,
     origins: Arc<Origins>,
     rate_limits: Arc<RateLimits>,
+    mirrors: Arc<Mirrors>,
     /// Joins what has to be cleaned up after a client that left.
     drain: Drain,
     documents: Room,
@@ -107,9 +110,10 @@ impl S3Endpoint {
         config: Arc<Config>,
         origins: Arc<Origins>,
         rate_limits: Arc<RateLimits>,
+        mirrors: Arc<Mirrors>,
         drain: Drain,
     ) -> Self {
-        Self { config, origins, rate_limits, drain, documents: Room::default() }
+        Self { config, origins, rate_limits, mirrors, drain, documents: Room::default() }
     }
 
     /// The same, counting the documents that its predecessor still holds.

@@ -44,7 +44,9 @@ pub(super) async fn complete(
     }
     let mut names = handling.names();
     names.location = handling.location();
-    reply::pass_renamed(handling.send(Sending::document(headers, document)).await?, names).await
+    let intents = handling.intend().await?;
+    let (reply, intents) = handling.change_slowly(intents, Sending::document(headers, document)).await?;
+    reply::pass_settled(reply, names, intents).await
 }
 
 /// Whether the provider gets every checksum of a part. Those that follow a part go no further than Wharf where it takes no

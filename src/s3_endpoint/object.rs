@@ -27,7 +27,8 @@ pub(super) async fn pass(handling: &Handling<'_>, incoming: Incoming) -> Result<
 
 async fn plain(handling: &Handling<'_>) -> Result<Response<Content>, S3Error> {
     let headers = handling.headers()?;
-    reply::pass(handling.send(Sending::without_body(headers)).await?).await
+    let intents = handling.intend().await?;
+    reply::pass(handling.change(intents, Sending::without_body(headers)).await?).await
 }
 
 /// `PutObject`, and `UploadPart`: the body streams through.
@@ -38,7 +39,8 @@ pub(super) async fn upload(
     let is_whole = handling.operation() == Operation::PutObject;
     let mut headers = if is_whole { handling.headers_of_new_object()? } else { handling.headers()? };
     let Sent { payload, body } = body::upload(handling, &mut headers, incoming).await?;
-    reply::pass(handling.send(Sending { headers, payload, body }).await?).await
+    let intents = handling.intend().await?;
+    reply::pass(handling.change(intents, Sending { headers, payload, body }).await?).await
 }
 
 async fn document(
@@ -54,7 +56,8 @@ async fn document(
     if handling.operation() == Operation::RestoreObject && !document.is_empty() {
         check_restore(&document)?;
     }
-    reply::pass(handling.send(Sending::document(headers, document)).await?).await
+    let intents = handling.intend().await?;
+    reply::pass(handling.change(intents, Sending::document(headers, document)).await?).await
 }
 
 /// Its results would go to a bucket that the document names, and for which nobody's rights are checked.

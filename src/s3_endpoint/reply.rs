@@ -23,6 +23,7 @@ use super::copy::Working;
 use crate::{
     backend::upstream::{ReplyStream, UpstreamError},
     error::{Fault, S3Error},
+    mirror::{Intents, state::Outcome},
     transfer::{Answer, Side, late_error},
 };
 
@@ -51,9 +52,18 @@ pub(super) async fn pass_renamed(
     reply: Response<ReplyStream>,
     names: Names,
 ) -> Result<Response<Content>, S3Error> {
+    pass_settled(reply, names, Intents::default()).await
+}
+
+/// The same, where the document tells what came of `intents`: a result or, below a 200, an error.
+pub(super) async fn pass_settled(
+    reply: Response<ReplyStream>,
+    names: Names,
+    intents: Intents,
+) -> Result<Response<Content>, S3Error> {
     let (mut head, body) = succeeded(reply).await?.into_parts();
     head.headers.remove(header::CONTENT_LENGTH);
-    let mut document = Rewritten::new(body, names);
+    let mut document = Rewritten::new(body, names, intents);
     document.begin().await.map_err(|error| upstream_error(error.to_string()))?;
     Ok(Response::from_parts(head, Content::Rewritten(Box::new(document))))
 }
@@ -96,17 +106,27 @@ pub struct Rewritten {
     body: ReplyStream,
     rewriter: Rewriter,
     is_finished: bool,
+    /// Settled with the end of the document; dropped with a client that left before.
+    intents: Intents,
 }
 
 impl Rewritten {
-    fn new(body: ReplyStream, names: Names) -> Self {
-        Self { front: None, body, rewriter: Rewriter::new(names), is_finished: false }
+    fn new(body: ReplyStream, names: Names, intents: Intents) -> Self {
+        Self { front: None, body, rewriter: Rewriter::new(names), is_finished: false, intents }
     }
 
     /// Waits for the first piece.
     async fn begin(&mut self) -> Result<(), UpstreamError> {
         self.front = poll_fn(|context| self.poll_rewritten(context)).await.transpose()?;
         Ok(())
+    }
+
+    /// The document has ended, whole.
+    fn settle(&mut self) {
+        let is_error = self.rewriter.root() == Some("Error");
+        // A late error does not say how far the work came.
+        let outcome = if is_error { Outcome::Unknown } else { Outcome::Changed };
+        std::mem::take(&mut self.intents).settle(outcome);
     }
 
     fn poll_piece(&mut self, context: &mut Context<'_>) -> Poll<Option<Result<Bytes, UpstreamError>>> {
@@ -128,6 +148,7 @@ impl Rewritten {
             } else {
                 self.is_finished = true;
                 self.rewriter.finish().map_err(broken)?;
+                self.settle();
             }
             if !out.is_empty() {
                 return Poll::Ready(Some(Ok(out.freeze())));

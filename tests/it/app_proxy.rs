@@ -295,9 +295,9 @@ async fn a_reload_can_move_the_app() {
     let gateway = old.behind_wharf().await;
     let mut raw = Raw::connect(gateway.api()).await;
     assert_eq!(raw.ask("GET / HTTP/1.1\r\nhost: a\r\n\r\n").await.status, 200);
-    gateway.reload_toml(&new.config());
+    gateway.reload_toml(&new.config()).await;
     assert_eq!(raw.ask("GET / HTTP/1.1\r\nhost: a\r\n\r\n").await.status, 200);
     assert_eq!((old.count(), new.count()), (1, 1));
-    gateway.reload_toml(KEY_CONFIG);
+    gateway.reload_toml(KEY_CONFIG).await;
     assert_eq!(raw.ask("GET / HTTP/1.1\r\nhost: a\r\n\r\n").await.code(), "NOT_FOUND");
 }

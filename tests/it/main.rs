@@ -16,6 +16,8 @@ mod config_check;
 mod config_watch;
 mod embedded_store;
 mod mirror_config;
+mod mirror_doors;
+mod mirror_doors_refused;
 mod provider_probe;
 mod rate_limit;
 mod s3_attacks;

@@ -40,7 +40,7 @@ fn from_text(text: &str) -> Result<Config, ConfigError> {
 /// The bucket with these settings and mirrors, each as the inside of a table.
 fn with_mirrors(settings: &str, mirrors: &[&str]) -> String {
     let tables: String =
-        mirrors.iter().map(|mirror| format!("[[buckets.photos.mirrors]]\n{mirror}\n")).collect();
+        mirrors.iter().flat_map(|mirror| ["[[buckets.photos.mirrors]]\n", mirror, "\n"]).collect();
     format!("{STORES}{settings}\n{tables}")
 }
 

@@ -70,9 +70,9 @@ async fn a_reload_keeps_the_counts() {
     let (gateway, _) = gateway(&toml).await;
     let mut connection = Raw::connect(gateway.api()).await;
     assert_eq!(connection.ask(good_request()).await.status, 200);
-    gateway.reload_toml(&format!("[log]\naccess = false\n{toml}"));
+    gateway.reload_toml(&format!("[log]\naccess = false\n{toml}")).await;
     assert_eq!(connection.ask(good_request()).await.status, 429);
-    gateway.reload_toml(&toml.replace("burst = 1", "burst = 3"));
+    gateway.reload_toml(&toml.replace("burst = 1", "burst = 3")).await;
     assert_eq!(connection.ask(good_request()).await.status, 200, "a limit that changed begins anew");
 }
 

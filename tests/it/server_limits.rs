@@ -45,7 +45,7 @@ async fn a_reload_that_widens_a_full_door_lets_those_in_who_wait() {
     let mut outside = Raw::connect(gateway.api()).await;
     outside.send(good_request()).await;
     assert!(outside.is_quiet().await);
-    gateway.reload_toml(&format!("[server.limits]\nconnections_max = 2\n{KEY_CONFIG}"));
+    gateway.reload_toml(&format!("[server.limits]\nconnections_max = 2\n{KEY_CONFIG}")).await;
     assert_eq!(outside.reply().await.status, 200);
     assert_eq!(inside.ask(good_request()).await.status, 200);
 }
@@ -262,7 +262,7 @@ async fn documents_that_are_being_read_are_bounded_in_all() {
         }
     };
     assert_eq!((refused.s3_code(), refused.header("retry-after")), ("SlowDown", Some("1")));
-    gateway.reload_toml(&[limits, &in_front_of(&store.endpoint(), S3_KEYS)].concat());
+    gateway.reload_toml(&[limits, &in_front_of(&store.endpoint(), S3_KEYS)].concat()).await;
     assert_eq!(delete(small).send(&gateway).await.status, 503, "a reload frees nothing");
     assert_eq!(Ask::put("/photos/a", Mode::Hash, b"hello").sign().send(&gateway).await.status, 200);
     drop(held.pop());

@@ -21,7 +21,7 @@ async fn keys_and_limits_change_and_no_request_is_dropped() {
     in_flight.send(head.replace("content-length", "expect: 100-continue\r\ncontent-length")).await;
     assert_eq!(in_flight.reply().await.status, 100);
 
-    gateway.reload_toml(&format!("[server.limits]\nconnections_per_ip_max = 2\n{OTHER_KEY_CONFIG}"));
+    gateway.reload_toml(&format!("[server.limits]\nconnections_per_ip_max = 2\n{OTHER_KEY_CONFIG}")).await;
 
     // It began under the old keys, so it ends under them.
     assert_eq!(in_flight.ask("{}").await.status, 200);
@@ -38,7 +38,7 @@ async fn a_configuration_that_cannot_be_leaves_the_old_one_in_force() {
     let file = directory.path().join("file");
     std::fs::write(&file, "").expect("a file");
     // No sealing key can be made in a directory that cannot be.
-    let error = gateway.try_reload(OTHER_KEY_CONFIG, &file.join("data")).expect_err("it fails");
+    let error = gateway.try_reload(OTHER_KEY_CONFIG, &file.join("data")).await.expect_err("it fails");
     assert!(error.to_string().contains("sealing key"), "{error}");
 
     assert_eq!(Raw::connect(gateway.api()).await.ask(good_request()).await.status, 200);

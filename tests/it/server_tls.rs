@@ -121,7 +121,7 @@ async fn a_reload_changes_the_certificate_and_keeps_connections() {
     assert_eq!(kept.ask(good_request()).await.status, 200);
 
     let new = write_certificate(files.path());
-    gateway.reload_toml(&config(&files));
+    gateway.reload_toml(&config(&files)).await;
 
     assert_eq!(kept.ask(good_request()).await.status, 200);
     assert!(connect(&gateway, &old, &["http/1.1"]).await.is_err());

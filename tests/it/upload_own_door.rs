@@ -101,9 +101,9 @@ async fn a_url_is_good_for_one_key_and_one_method_while_its_callers_key_is() {
         assert_eq!(refused.status, 403, "{method} {refused:?}");
     }
     let other_keys = KEY_CONFIG.replace("test-key-0123456789abcdef", "another-key-0123456789abcdef");
-    gateway.reload_toml(&config(&store, &other_keys));
+    gateway.reload_toml(&config(&store, &other_keys)).await;
     let revoked = send(&gateway, "PUT", url, "hello").await;
     assert_eq!((revoked.status, revoked.s3_code()), (403, "InvalidAccessKeyId"), "{revoked:?}");
-    gateway.reload_toml(&config(&store, KEY_CONFIG));
+    gateway.reload_toml(&config(&store, KEY_CONFIG)).await;
     assert_eq!(send(&gateway, "PUT", url, "hello").await.status, 200);
 }

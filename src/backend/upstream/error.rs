@@ -45,6 +45,19 @@ pub enum UpstreamError {
 }
 
 impl UpstreamError {
+    /// Whether the provider got nothing of the request. TLS may fail after it did.
+    pub fn is_unsent(&self) -> bool {
+        match self {
+            Self::Resolve(_)
+            | Self::Forbidden(_)
+            | Self::Connect(_)
+            | Self::Request(_)
+            | Self::Open(_)
+            | Self::Busy(_) => true,
+            Self::Tls(_) | Self::Timeout(_) | Self::Http(_) | Self::Body(_) | Self::TooLarge(_) => false,
+        }
+    }
+
     /// Of a request that got no reply.
     pub(super) fn of_client(error: &hyper_util::client::legacy::Error) -> Self {
         if error.is_connect() {

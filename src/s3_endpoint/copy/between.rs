@@ -18,6 +18,7 @@ use super::{
 };
 use crate::{
     error::{Fault, S3Error},
+    mirror::{Intents, state::Outcome},
     request::accept::file_bytes_max,
     transfer::{Opened, Range, Source, Stored, Target, Transfer},
 };
@@ -39,15 +40,17 @@ pub(super) async fn copy(
     check_size(handling, &opened)?;
     let target = target(handling, headers, &source, &opened).await?;
     let source_version = opened.headers.get(VERSION_ID).cloned();
+    let intents = handling.intend().await?;
     let transfer = Transfer { source, target, drain: handling.endpoint.drain.clone() };
     let mut response = if opened.bytes <= WAIT_BYTES_MAX {
         let is_object = transfer.target.is_object();
         let stored = transfer.run(opened).await?.stored;
+        intents.settle(Outcome::Changed);
         let mut response = list::document(document(is_object, &stored));
         keep_amz(&mut response, &stored.headers);
         response
     } else {
-        working(handling, transfer, opened)
+        working(handling, transfer, opened, intents)
     };
     if let Some(id) = source_version {
         response.headers_mut().insert(SOURCE_VERSION_ID, id);
@@ -88,13 +91,22 @@ async fn target(
 }
 
 /// The answer to a copy that takes its time.
-fn working(handling: &Handling<'_>, transfer: Transfer, opened: Opened) -> Response<Content> {
+fn working(
+    handling: &Handling<'_>,
+    transfer: Transfer,
+    opened: Opened,
+    intents: Intents,
+) -> Response<Content> {
     let resource = handling.call.head.uri.path().to_owned();
     let request_id = handling.call.context.request_id.clone();
     let is_object = transfer.target.is_object();
     let work = async move {
         match transfer.run(opened).await.map_err(S3Error::from) {
-            Ok(written) => document(is_object, &written.stored),
+            Ok(written) => {
+                intents.settle(Outcome::Changed);
+                document(is_object, &written.stored)
+            }
+            // Which side failed, and how far the other one came, nobody knows here: the intents are dropped.
             Err(error) => {
                 note(&error, &request_id);
                 error.document(&resource, &request_id)

@@ -21,7 +21,7 @@ use wharf_wire::s3::{CopySource, ErrorCode, Operation, Right};
 use super::{
     Content, Place, accept,
     forward::{Handling, add_defaults},
-    rights,
+    mirrored, rights,
 };
 use crate::{error::S3Error, transfer::Range};
 
@@ -43,6 +43,7 @@ pub(super) async fn copy(handling: &Handling<'_>) -> Result<Response<Content>, S
         if !metadata::keeps_metadata(&headers)? {
             accept::check_object(handling, &headers)?;
         }
+        mirrored::check_readable(&handling.place, &headers)?;
         add_defaults(&handling.place, &mut headers)?;
     }
     if Arc::ptr_eq(place.origin, handling.place.origin) {

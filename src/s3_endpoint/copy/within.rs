@@ -35,8 +35,9 @@ pub(super) async fn copy(
         check_source(handling, &source, &mut headers).await?;
     }
     headers.insert(COPY_SOURCE, written(place, named)?);
-    let reply = handling.send(Sending::without_body(headers)).await?;
-    reply::pass_renamed(reply, handling.names()).await
+    let intents = handling.intend().await?;
+    let (reply, intents) = handling.change_slowly(intents, Sending::without_body(headers)).await?;
+    reply::pass_settled(reply, handling.names(), intents).await
 }
 
 /// Holds what is copied against what its new bucket takes: what was never held against that, as it came from elsewhere.

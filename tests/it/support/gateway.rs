@@ -53,13 +53,18 @@ impl TestGateway {
     }
 
     /// Puts `toml` in force.
-    pub(crate) fn reload_toml(&self, toml: &str) {
-        self.try_reload(toml, self.data.path()).expect("the new configuration is taken");
+    pub(crate) async fn reload_toml(&self, toml: &str) {
+        self.try_reload(toml, self.data.path()).await.expect("the new configuration is taken");
     }
 
     /// Puts `toml` in force, with another data directory, if it can be.
-    pub(crate) fn try_reload(&self, toml: &str, data: &Path) -> Result<(), StartError> {
-        self.gateway.reload(Ok(config(toml, data)))
+    pub(crate) async fn try_reload(&self, toml: &str, data: &Path) -> Result<(), StartError> {
+        self.gateway.reload(Ok(config(toml, data))).await
+    }
+
+    /// Where its database is.
+    pub(crate) fn data(&self) -> &Path {
+        self.data.path()
     }
 
     /// Where the upload API listens.

@@ -3,6 +3,7 @@
 pub(crate) mod app;
 pub(crate) mod database;
 pub(crate) mod gateway;
+pub(crate) mod mirrored;
 pub(crate) mod raw;
 pub(crate) mod recorder;
 pub(crate) mod s3_client;

@@ -1,0 +1,119 @@
+//! Changes of a mirrored bucket: the journal knows of each before the provider does, and is told what came of it.
+//!
+//! ```text
+//! intend ─▶ change ─┬─ 2xx: changed          (a success that may end in an error: known with the end of its document)
+//!                   ├─ 4xx, or never sent: unchanged
+//!                   └─ 5xx, no answer, dropped: nobody knows, and workers have a look
+//! ```
+
+use http::{HeaderMap, HeaderName, Response};
+use wharf_wire::{
+    names::ObjectKey,
+    s3::{ErrorCode, Operation},
+};
+
+use super::{
+    Place,
+    forward::{Handling, Sending},
+};
+use crate::{
+    backend::upstream::{ReplyStream, UpstreamError},
+    error::S3Error,
+    mirror::{
+        Intents,
+        crash_point::{self, Point},
+        state::{Change, Outcome},
+    },
+};
+
+const CUSTOMER_ALGORITHM: HeaderName =
+    HeaderName::from_static("x-amz-server-side-encryption-customer-algorithm");
+const CUSTOMER_KEY: HeaderName = HeaderName::from_static("x-amz-server-side-encryption-customer-key");
+
+impl Handling<'_> {
+    /// Says that the object is about to change. Nothing of the request may be sent before this returns.
+    pub(super) async fn intend(&self) -> Result<Intents, S3Error> {
+        self.intend_all(self.key().into_iter().map(ObjectKey::as_str)).await
+    }
+
+    /// The same of many `keys`.
+    pub(super) async fn intend_all(&self, keys: impl Iterator<Item = &str>) -> Result<Intents, S3Error> {
+        match change(self.operation()) {
+            Some(change) => Ok(self.endpoint.mirrors.intend(self.place.bucket, keys, change).await?),
+            None => Ok(Intents::default()),
+        }
+    }
+
+    /// Sends the request, and says what the head of its reply tells.
+    pub(super) async fn change(
+        &self,
+        intents: Intents,
+        sending: Sending,
+    ) -> Result<Response<ReplyStream>, S3Error> {
+        let (reply, intents) = self.change_slowly(intents, sending).await?;
+        intents.settle(Outcome::Changed);
+        Ok(reply)
+    }
+
+    /// The same where an error may follow a success. What comes back of `intents` is still to be settled.
+    pub(super) async fn change_slowly(
+        &self,
+        intents: Intents,
+        sending: Sending,
+    ) -> Result<(Response<ReplyStream>, Intents), S3Error> {
+        let key = self.provider_key()?;
+        let reply = self.ask(key.as_ref(), self.parameters(), sending).await;
+        if intents.is_empty() {
+            return Ok((reply?, intents));
+        }
+        crash_point::reached(Point::PrimaryAnswered);
+        match outcome(&reply, self.operation().may_be_sent_twice()) {
+            Outcome::Changed => Ok((reply?, intents)),
+            known @ (Outcome::Unchanged | Outcome::Unknown) => {
+                intents.settle(known);
+                Ok((reply?, Intents::default()))
+            }
+        }
+    }
+}
+
+/// What `operation` may do to what mirrors have of an object. Access, retention and the like they have not.
+fn change(operation: Operation) -> Option<Change> {
+    let deletes = matches!(operation, Operation::DeleteObject | Operation::DeleteObjects);
+    let writes = matches!(
+        operation,
+        Operation::PutObject
+            | Operation::CopyObject
+            | Operation::CompleteMultipartUpload
+            | Operation::PutObjectTagging
+            | Operation::DeleteObjectTagging
+    );
+    match (deletes, writes) {
+        (true, _) => Some(Change::Delete),
+        (_, true) => Some(Change::Write),
+        (false, false) => None,
+    }
+}
+
+/// What is known of a change when the head of its reply has come, or will not come.
+fn outcome(reply: &Result<Response<ReplyStream>, UpstreamError>, may_be_sent_twice: bool) -> Outcome {
+    match reply {
+        Ok(reply) if reply.status().is_success() => Outcome::Changed,
+        // The one before may have done what this one was refused for.
+        Ok(_) | Err(_) if may_be_sent_twice => Outcome::Unknown,
+        Ok(reply) if reply.status().is_client_error() => Outcome::Unchanged,
+        Err(error) if error.is_unsent() => Outcome::Unchanged,
+        Ok(_) | Err(_) => Outcome::Unknown,
+    }
+}
+
+/// Refuses a new object that nobody but its client can read, where a worker would have to. `headers` are the object's.
+pub(super) fn check_readable(place: &Place<'_>, headers: &HeaderMap) -> Result<(), S3Error> {
+    let is_locked = headers.contains_key(CUSTOMER_ALGORITHM) || headers.contains_key(CUSTOMER_KEY);
+    if !is_locked || place.bucket.is_teed() {
+        return Ok(());
+    }
+    let message = "This bucket is mirrored, and an object encrypted with a key of your own (SSE-C) could not be. Leave the \
+                   x-amz-server-side-encryption-customer- headers out.";
+    Err(S3Error::new(ErrorCode::InvalidRequest, message))
+}
