@@ -18,6 +18,8 @@ mod embedded_store;
 mod mirror_config;
 mod mirror_doors;
 mod mirror_doors_refused;
+mod mirror_failover;
+mod mirror_failover_resumed;
 mod provider_probe;
 mod rate_limit;
 mod s3_attacks;

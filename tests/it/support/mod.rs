@@ -1,6 +1,7 @@
 //! What several tests share.
 
 pub(crate) mod app;
+pub(crate) mod copies;
 pub(crate) mod database;
 pub(crate) mod gateway;
 pub(crate) mod mirrored;
