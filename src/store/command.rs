@@ -49,9 +49,9 @@ pub(super) struct Opening {
 pub(super) struct Saying {
     pub(super) change: Change,
     pub(super) outcome: Outcome,
-    /// Who took the change; `None` when nobody asked Wharf, which leaves the truth where it is.
+    /// Who took the change; `None` when nobody asked Wharf.
     pub(super) side: Option<Side>,
-    pub(super) since: Timestamp,
+    pub(super) opened_at: Timestamp,
 }
 
 /// What is said of many keys, in the one order in which every process locks rows.

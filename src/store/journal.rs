@@ -82,7 +82,7 @@ impl Journal {
         change: Change,
     ) -> Result<(), JournalError> {
         let now = self.clock.now();
-        let saying = Saying { change, outcome: Outcome::Changed, side: None, since: now };
+        let saying = Saying { change, outcome: Outcome::Changed, side: None, opened_at: now };
         let bucket: Arc<str> = bucket.into();
         let mut sayings = Sayings::new();
         for key in keys {

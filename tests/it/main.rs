@@ -20,6 +20,7 @@ mod mirror_doors;
 mod mirror_doors_refused;
 mod mirror_failover;
 mod mirror_failover_resumed;
+mod mirror_simulation;
 mod provider_probe;
 mod rate_limit;
 mod s3_attacks;

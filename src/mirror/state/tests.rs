@@ -7,7 +7,7 @@ use super::{
     RowState, Seen, Settled, Side, Step, Unreadable, after_failure, claimed, finished, plan, rest, settled,
 };
 
-const LATE: Duration = Duration::from_millis(1000);
+const LATE: Duration = Duration::from_secs(1);
 
 fn time(millis: u64) -> Timestamp {
     Timestamp::from_unix_millis(millis)
@@ -18,7 +18,7 @@ fn at(millis: u64) -> Moment {
 }
 
 fn told(change: Change, outcome: Outcome, millis: u64) -> Settled {
-    Settled { change, outcome, side: Side::Primary, since: time(millis) }
+    Settled { change, outcome, side: Some(Side::Primary), opened_at: time(millis) }
 }
 
 fn after_change(row: Option<Row>, change: Change, outcome: Outcome, millis: u64) -> Row {
@@ -105,6 +105,25 @@ mod journal {
         let unknown = after_change(None, Change::Delete, Outcome::Unknown, 5);
         let (row, claim) = take(unknown, 1, 7);
         assert!(kept(finished(Some(row), claim, &CLEAN, ALONE, at(8))).may_delete(), "it may still come");
+        let (row, claim) = take(after_change(None, Change::Delete, Outcome::Changed, 5), 1, 5);
+        assert!(kept(finished(Some(row), claim, &CLEAN, open, at(8))).may_delete(), "which was first?");
+    }
+
+    #[test]
+    fn a_write_that_began_after_a_delete_ends_what_the_delete_explains() {
+        let row = after_change(None, Change::Delete, Outcome::Changed, 5);
+        let written = |opened_at, outcome, side| {
+            let said = Settled { side, opened_at: time(opened_at), ..told(Change::Write, outcome, 0) };
+            settled(Some(row), said, at(3000)).unwrap().may_delete()
+        };
+        let primary = Some(Side::Primary);
+        assert!(written(1005, Outcome::Changed, primary), "by another clock it may have begun before");
+        assert!(!written(1006, Outcome::Changed, primary));
+        assert!(written(1006, Outcome::Unknown, primary), "it may not have happened");
+        assert!(written(1006, Outcome::Changed, None), "a notification says nothing of when");
+        let row = after_change(None, Change::Delete, Outcome::Unknown, 5);
+        let write = Settled { opened_at: time(2005), ..told(Change::Write, Outcome::Changed, 2006) };
+        assert!(settled(Some(row), write, at(2006)).unwrap().may_delete(), "the delete may come late");
     }
 
     #[test]
@@ -140,7 +159,7 @@ mod journal {
 
     #[test]
     fn the_truth_goes_to_whoever_took_the_last_write() {
-        let accepted = Settled { side: Side::Mirror, ..told(Change::Write, Outcome::Changed, 5) };
+        let accepted = Settled { side: Some(Side::Mirror), ..told(Change::Write, Outcome::Changed, 5) };
         let row = settled(None, accepted, at(5)).unwrap();
         assert_eq!(row.truth, Side::Mirror);
         let row = after_change(Some(row), Change::Write, Outcome::Unknown, 6);

@@ -130,7 +130,7 @@ impl Batch {
             }
         };
         let mut sayings = self.marked();
-        add_settlements(&mut sayings, &self.settlements, work.now());
+        add_settlements(&mut sayings, &self.settlements);
         work.say(&sayings).await?;
         work.delete_intents(run, &self.settled_ids()).await?;
         work.insert_intents(run, &self.opened).await?;
