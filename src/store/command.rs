@@ -9,8 +9,10 @@ use crate::mirror::state::{Change, Claimed, Finish, Finished, Outcome, Side};
 
 use super::{
     change::Mirrors,
+    equal::Recording,
     error::JournalError,
     intent::Intent,
+    place::{PlacePair, Placing},
     report::{Claim, DeadFilter},
     rows::RowKey,
 };
@@ -31,6 +33,9 @@ pub(super) enum Command {
     Lease(Asked<Leasing, bool>),
     Finish(Asked<Finishing, Finished>),
     Redrive(Asked<Redriving, Redriven>),
+    Record(Asked<Recording, ()>),
+    Forget(Asked<PlacePair, u64>),
+    Place(Asked<Placing, ()>),
     Sync(Asked<Syncing, ()>),
 }
 

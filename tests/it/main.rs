@@ -48,6 +48,7 @@ mod server_process;
 mod server_refusals;
 mod server_reload;
 mod server_tls;
+mod store_equal;
 mod store_faults;
 mod store_journal;
 mod store_model;
