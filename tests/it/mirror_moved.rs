@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use wharf::{
     config::{Config, Environment, from_toml_text},
+    gateway::StartError,
     mirror::{
         moved::{MoveError, settle},
         state::{Change, Currency, Record},
@@ -11,7 +12,13 @@ use wharf::{
     store::{Equal, Journal},
 };
 
-use crate::support::two_stores::{BUCKET, MIRROR, TwoStores, toml};
+use crate::support::{
+    gateway::TestGateway,
+    memory_store::MemoryStore,
+    mirrored::{Beside, DEAD_MIRRORS, with_mirrors},
+    s3_client::{Ask, Mode, S3_KEYS},
+    two_stores::{BUCKET, MIRROR, TwoStores, toml},
+};
 
 /// The configuration with primary and mirror in each other's place; the mirror is called `name`.
 fn swapped(stores: &TwoStores, name: &str) -> Config {
@@ -123,4 +130,19 @@ async fn a_mirror_that_was_never_complete_becomes_no_primary() {
     journal.start_sync(BUCKET, "main").await.unwrap();
     journal.complete_sync(BUCKET, "main").await.unwrap();
     settle(&stores.config, journal).await.unwrap();
+}
+
+#[tokio::test]
+async fn a_gateway_keeps_its_configuration_while_a_mirror_lacks_something() {
+    let store = MemoryStore::start().await;
+    let before = with_mirrors(&store.endpoint(), S3_KEYS, DEAD_MIRRORS);
+    let gateway = TestGateway::start(&before).await;
+    let reply = Ask::put("/photos/a", Mode::Unsigned, b"x").sign().send(&gateway).await;
+    assert_eq!(reply.status, 200, "{reply:?}");
+    Beside::of(&gateway).await.until_dirty("one", &["a"]).await;
+    let moved = before.replace("bucket = \"stored-photos\"", "bucket = \"moved-photos\"");
+    let refused = gateway.try_reload(&moved, gateway.data()).await;
+    assert!(matches!(refused, Err(StartError::Move(MoveError::Undone { .. }))), "{refused:?}");
+    assert_eq!(Ask::get("/photos/a").sign().status(&gateway).await, 200, "the old one is in force");
+    gateway.reload_toml(&before).await;
 }
