@@ -6,9 +6,6 @@
 
 pub mod crash_point;
 mod doors;
-pub mod moved;
-pub mod report;
-pub mod resync;
 pub mod state;
 
 pub use doors::{Intents, Mirrors};

@@ -52,6 +52,12 @@ pub(super) fn lock(data_directory: &Path) -> Result<File, StoreError> {
     }
 }
 
+/// Sees to it that the names of new files reach the disk: what is in them would be lost with the name.
+pub(super) fn sync(data_directory: &Path) -> Result<(), StoreError> {
+    let synced = File::open(data_directory).and_then(|directory| directory.sync_all());
+    synced.map_err(|source| StoreError::File { path: data_directory.to_owned(), source })
+}
+
 fn read_node(data_directory: &Path) -> Result<Option<String>, StoreError> {
     let path = data_directory.join(NODE_FILE);
     match fs::read_to_string(&path) {

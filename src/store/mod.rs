@@ -15,13 +15,11 @@ mod change;
 mod command;
 mod database;
 mod dead;
-mod equal;
 mod error;
 mod identity;
 mod intent;
 mod journal;
 mod migrate;
-mod place;
 mod reader;
 mod report;
 mod rows;
@@ -37,11 +35,9 @@ use crate::{clock::Clock, config::checked::StoreConfig, server::Drain};
 
 pub use self::{
     change::{Mirrors, NewIntent},
-    equal::Equal,
     error::{JournalError, StoreError},
     intent::Intent,
     journal::{CLAIM_LEASE_SECONDS, Journal},
-    place::PlacePair,
     report::{Backlog, Claim, DeadFilter, DeadLetter, SyncState},
 };
 
@@ -114,6 +110,7 @@ impl Opened {
         let identity = Identity::of(data_directory)?;
         let database = Database::new(config, data_directory)?;
         migrate::migrate(&database, clock.now()).await?;
+        identity::sync(data_directory)?;
         let reader = Reader::new(database.readers()?, database.dialect, database.patience);
         Ok(Self { database, identity, reader, wakes: Arc::default(), clock })
     }

@@ -10,8 +10,8 @@ use crate::mirror::state::{Class, Lease, Record, Row, RowState, Side};
 use super::sql::{Columns, Sql, millis, timestamp};
 
 /// All that is stored of a dirty row, in the order in which [`Sql::dirty_row`] binds it.
-pub(super) const DIRTY_COLUMNS: &str = "bucket, mirror, key, generation, delete_generation, delete_until, \
-    since, unsure_until, truth, attempts, due, state, class, error, lease, leased_until, ready";
+pub(super) const DIRTY_COLUMNS: &str = "bucket, mirror, key, generation, delete_generation, since, unsure_until, \
+    truth, attempts, due, state, class, error, lease, leased_until, ready";
 /// The same of a copy's record.
 pub(super) const COPY_COLUMNS: &str = "bucket, mirror, key, primary_etag, mirror_etag, bytes, checksum, \
     last_modified, metadata_digest, tags_digest";
@@ -66,7 +66,6 @@ pub(super) fn stored(row: &AnyRow) -> Result<Stored, sqlx::Error> {
     let read = Row {
         generation: row.unsigned("generation")?,
         delete_generation: row.unsigned("delete_generation")?,
-        delete_until: row.time("delete_until")?,
         since: row.time("since")?,
         unsure_until: row.time("unsure_until")?,
         truth: named("truth", &row.text("truth")?, Side::parse)?,
@@ -107,10 +106,9 @@ impl Sql {
 
     /// A condition: one of `rows`, none of which is given twice.
     pub(super) fn one_of<'r>(&mut self, rows: impl IntoIterator<Item = &'r RowKey>) -> &mut Self {
-        self.push("(bucket, mirror, key) IN (VALUES ").rows(rows, |sql, row| {
+        self.among(&["bucket", "mirror", "key"], rows, |sql, row| {
             sql.row_key(row);
-        });
-        self.push(")")
+        })
     }
 
     /// Binds [`DIRTY_COLUMNS`].
@@ -118,8 +116,7 @@ impl Sql {
         let row = &stored.row;
         let lease = row.lease.unwrap_or(Lease { token: 0, until: Timestamp::from_unix_millis(0) });
         self.row_key(key).push(", ").unsigned(row.generation).push(", ").unsigned(row.delete_generation);
-        self.push(", ").time(row.delete_until).push(", ").time(row.since).push(", ").time(row.unsure_until);
-        self.push(", ").text(row.truth.as_str());
+        self.push(", ").time(row.since).push(", ").time(row.unsure_until).push(", ").text(row.truth.as_str());
         self.push(", ").unsigned(row.attempts.into()).push(", ").time(row.due).push(", ");
         self.text(row.state.as_str()).push(", ").text(row.class.map_or("", Class::as_str)).push(", ");
         self.text(&shown(&stored.error)).push(", ").unsigned(lease.token).push(", ").time(lease.until);
@@ -148,4 +145,39 @@ impl Sql {
 /// An error as it can be stored: of bounded length, and without NUL.
 fn shown(error: &str) -> String {
     error.chars().filter(|character| *character != '\0').take(ERROR_CHARACTERS_MAX).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use sqlx::{AnyConnection, Connection, Row as _};
+
+    use crate::store::sql::Dialect;
+
+    use super::*;
+
+    /// How SQLite goes about `sql`, with the tables as they are made.
+    async fn plan(sql: &Sql) -> String {
+        sqlx::any::install_default_drivers();
+        let mut connection = AnyConnection::connect("sqlite::memory:").await.unwrap();
+        sqlx::raw_sql(include_str!("migrations/0001_journal.sql")).execute(&mut connection).await.unwrap();
+        let mut explained = Sql::new(Dialect::Sqlite, "EXPLAIN QUERY PLAN ");
+        explained.append(sql);
+        let rows = explained.fetch(&mut connection).await.unwrap();
+        rows.iter().map(|row| row.get::<String, _>("detail") + "\n").collect()
+    }
+
+    #[tokio::test]
+    async fn rows_are_found_by_their_index() {
+        let key = |key: &str| RowKey { bucket: "b".into(), mirror: "m".into(), key: key.into() };
+        let keys = [key("one"), key("two")];
+        for table in ["dirty", "copies"] {
+            for verb in ["SELECT * FROM ", "DELETE FROM "] {
+                let mut sql = Sql::new(Dialect::Sqlite, verb);
+                sql.push(table).push(" WHERE ").one_of(&keys);
+                let plan = plan(&sql).await;
+                assert!(plan.contains(&format!("SEARCH {table} USING")), "{plan}");
+                assert!(!plan.contains(&format!("SCAN {table}")), "{plan}");
+            }
+        }
+    }
 }

@@ -7,7 +7,7 @@
 use sqlx::{AnyConnection, AssertSqlSafe, Row, any::AnyRow, query::Query};
 use wharf_wire::date::Timestamp;
 
-/// Rows in one statement. Both databases take at least 32766 values, and no row here has more than 17.
+/// Rows in one statement. Both databases take at least 32766 values, and no row here has more than 16.
 pub(super) const ROWS_MAX: usize = 500;
 
 /// Which database it is.
@@ -73,6 +73,18 @@ impl Sql {
         self
     }
 
+    /// Goes on with another statement and its values.
+    #[cfg(test)]
+    pub(super) fn append(&mut self, other: &Self) {
+        self.text.push_str(&other.text);
+        for value in &other.values {
+            self.values.push(match value {
+                Value::Text(text) => Value::Text(text.clone()),
+                Value::Number(number) => Value::Number(*number),
+            });
+        }
+    }
+
     /// Binds a text.
     pub(super) fn text(&mut self, text: &str) -> &mut Self {
         self.mark(Value::Text(text.to_owned()))
@@ -110,6 +122,19 @@ impl Sql {
             self.push(")");
         }
         self
+    }
+
+    /// A condition: that `columns` are those of one of `items`. A list of rows alone would make SQLite read the whole table;
+    /// over a SELECT it goes by the index.
+    pub(super) fn among<Item>(
+        &mut self,
+        columns: &[&str],
+        items: impl IntoIterator<Item = Item>,
+        row: impl FnMut(&mut Self, Item),
+    ) -> &mut Self {
+        let numbered: Vec<_> = (1..=columns.len()).map(|number| format!("column{number}")).collect();
+        self.push("(").push(&columns.join(", ")).push(") IN (SELECT ").push(&numbered.join(", "));
+        self.push(" FROM (VALUES ").rows(items, row).push(") AS wanted)")
     }
 
     fn mark(&mut self, value: Value) -> &mut Self {

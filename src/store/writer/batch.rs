@@ -13,18 +13,17 @@ use crate::{
         command::{
             Asked, Claiming, Command, Finishing, Leasing, Opening, Redriven, Redriving, Sayings, Syncing,
         },
-        equal::Recording,
         error::JournalError,
         intent::{Intent, OpenIntent, Settlement, Settlements},
-        place::{PlacePair, Placing},
         report::Claim,
     },
 };
 
 use super::{intents::add_settlements, work::Work};
 
-/// Commands in one transaction. Each may have many keys, of which a caller is bounded elsewhere.
-pub(super) const COMMANDS_MAX: usize = 256;
+/// Commands in one transaction, and the rows that they bring. Harm: everybody waits for the end of a large one.
+const COMMANDS_MAX: usize = 256;
+const ROWS_MAX: usize = 2000;
 
 /// What one transaction is to do.
 #[derive(Default)]
@@ -35,15 +34,13 @@ pub(super) struct Batch {
     leases: Vec<Asked<Leasing, bool>>,
     finishes: Vec<Asked<Finishing, Finished>>,
     redrives: Vec<Asked<Redriving, Redriven>>,
-    records: Vec<Asked<Recording, ()>>,
-    forgets: Vec<Asked<PlacePair, u64>>,
-    places: Vec<Asked<Placing, ()>>,
     syncs: Vec<Asked<Syncing, ()>>,
     settlements: Vec<Settlement>,
     /// The intents of `opens`, in order, with their ids.
     pub(super) opened: Vec<Arc<OpenIntent>>,
     promotion: Option<Promotion>,
     commands: usize,
+    rows: usize,
 }
 
 /// Whose intents are taken for changes.
@@ -61,7 +58,6 @@ pub(super) struct Answers {
     leases: Vec<bool>,
     finishes: Vec<Finished>,
     redrives: Vec<Redriven>,
-    forgets: Vec<u64>,
     pub(super) woken: BTreeSet<(Arc<str>, Arc<str>)>,
     /// Whether there is more to promote.
     pub(super) has_more: bool,
@@ -82,6 +78,12 @@ impl Batch {
     /// Takes a command in. One whose caller has gone is done for nobody, and leaves no trace.
     pub(super) fn add(&mut self, command: Command) {
         self.commands += 1;
+        self.rows += match &command {
+            Command::Open(asked) => asked.question.len(),
+            Command::Mark(asked) => asked.question.len(),
+            Command::Claim(asked) => asked.question.count_max as usize,
+            Command::Lease(_) | Command::Finish(_) | Command::Redrive(_) | Command::Sync(_) => 1,
+        };
         match command {
             Command::Open(asked) => push(&mut self.opens, asked),
             Command::Mark(asked) => push(&mut self.marks, asked),
@@ -89,15 +91,12 @@ impl Batch {
             Command::Lease(asked) => push(&mut self.leases, asked),
             Command::Finish(asked) => push(&mut self.finishes, asked),
             Command::Redrive(asked) => push(&mut self.redrives, asked),
-            Command::Record(asked) => push(&mut self.records, asked),
-            Command::Forget(asked) => push(&mut self.forgets, asked),
-            Command::Place(asked) => push(&mut self.places, asked),
             Command::Sync(asked) => push(&mut self.syncs, asked),
         }
     }
 
     pub(super) fn is_full(&self) -> bool {
-        self.commands >= COMMANDS_MAX
+        self.commands >= COMMANDS_MAX || self.rows >= ROWS_MAX
     }
 
     pub(super) fn is_empty(&self) -> bool {
@@ -135,11 +134,12 @@ impl Batch {
             Some(promotion) => {
                 let node = matches!(promotion, Promotion::OwnNode).then_some(*node);
                 work.end_lost_runs(run, node).await?;
+                work.absorb_counts(author.node).await?;
                 work.promote_orphans().await?
             }
         };
         let mut sayings = self.marked();
-        add_settlements(&mut sayings, &self.settlements);
+        add_settlements(&mut sayings, &self.settlements, work.now());
         work.say(&sayings).await?;
         work.delete_intents(run, &self.settled_ids()).await?;
         work.insert_intents(run, &self.opened).await?;
@@ -149,16 +149,6 @@ impl Batch {
         for redriving in questions(&self.redrives) {
             redrives.push(work.redrive(redriving).await?);
         }
-        for recording in questions(&self.records) {
-            work.record_equal(recording).await?;
-        }
-        let mut forgets = Vec::with_capacity(self.forgets.len());
-        for pair in questions(&self.forgets) {
-            forgets.push(work.forget(pair).await?);
-        }
-        for placing in questions(&self.places) {
-            work.place(placing).await?;
-        }
         for syncing in questions(&self.syncs) {
             work.sync(syncing).await?;
         }
@@ -166,7 +156,7 @@ impl Batch {
         for claiming in questions(&self.claims) {
             claims.push(work.claim(claiming, token()).await?);
         }
-        Ok(Answers { claims, leases, finishes, redrives, forgets, woken: BTreeSet::new(), has_more })
+        Ok(Answers { claims, leases, finishes, redrives, woken: BTreeSet::new(), has_more })
     }
 
     /// Tells everybody what came of it.
@@ -180,16 +170,9 @@ impl Batch {
         for asked in self.marks {
             asked.answer(Ok(()));
         }
-        for asked in self.records {
-            asked.answer(Ok(()));
-        }
-        for asked in self.places {
-            asked.answer(Ok(()));
-        }
         for asked in self.syncs {
             asked.answer(Ok(()));
         }
-        answer_each(self.forgets, answers.forgets);
         answer_each(self.claims, answers.claims);
         answer_each(self.leases, answers.leases);
         answer_each(self.finishes, answers.finishes);
@@ -204,9 +187,6 @@ impl Batch {
         refuse_each(self.leases, error);
         refuse_each(self.finishes, error);
         refuse_each(self.redrives, error);
-        refuse_each(self.records, error);
-        refuse_each(self.forgets, error);
-        refuse_each(self.places, error);
         refuse_each(self.syncs, error);
         self.settlements
     }

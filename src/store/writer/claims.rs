@@ -12,7 +12,7 @@ use crate::{
         journal::CLAIM_LEASE_SECONDS,
         report::Claim,
         rows::{COPY_COLUMNS, DIRTY_COLUMNS, RowKey, Stored, record, row_key, stored},
-        sql::{Columns, ROWS_MAX},
+        sql::{Columns, ROWS_MAX, Sql},
     },
 };
 
@@ -122,13 +122,12 @@ impl Work<'_> {
         if keys.is_empty() {
             return Ok(surroundings);
         }
-        let mut sql =
-            self.sql("SELECT bucket, key, '' AS mirror FROM intents WHERE (bucket, key) IN (VALUES ");
-        let bind = |sql: &mut crate::store::sql::Sql, (bucket, key): &(&Arc<str>, &Arc<str>)| {
+        let bind = |sql: &mut Sql, (bucket, key): &(&Arc<str>, &Arc<str>)| {
             sql.text(bucket).push(", ").key(key);
         };
-        sql.rows(&keys, bind).push(") UNION ALL SELECT bucket, key, mirror FROM dirty");
-        sql.push(" WHERE truth = 'mirror' AND (bucket, key) IN (VALUES ").rows(&keys, bind).push(")");
+        let mut sql = self.sql("SELECT bucket, key, '' AS mirror FROM intents WHERE ");
+        sql.among(&["bucket", "key"], &keys, bind).push(" UNION ALL SELECT bucket, key, mirror FROM dirty");
+        sql.push(" WHERE truth = 'mirror' AND ").among(&["bucket", "key"], &keys, bind);
         for row in &self.fetch(&sql).await? {
             let place = (row.text("bucket")?, row.key("key")?);
             match row.text("mirror")? {

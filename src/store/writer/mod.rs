@@ -10,9 +10,7 @@
 
 mod batch;
 mod claims;
-mod equals;
 mod intents;
-mod places;
 mod redrive;
 mod runs;
 mod sayings;

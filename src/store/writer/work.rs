@@ -4,6 +4,7 @@
 //! it back. The counts of the backlog follow from the two rows, before and after.
 
 use std::{
+    borrow::Cow,
     collections::{BTreeMap, BTreeSet},
     mem,
     sync::Arc,
@@ -16,7 +17,7 @@ use crate::{
     mirror::state::{Moment, Row, RowState},
     store::{
         rows::{DIRTY_COLUMNS, RowKey, Stored, row_key, stored},
-        sql::{Dialect, ROWS_MAX, Sql},
+        sql::{Columns, Dialect, ROWS_MAX, Sql},
     },
 };
 
@@ -25,11 +26,14 @@ pub(super) struct Work<'c> {
     pub(super) connection: &'c mut AnyConnection,
     pub(super) dialect: Dialect,
     pub(super) moment: Moment,
-    /// By how much the numbers of rows change, by bucket, mirror and kind.
-    tally: BTreeMap<(Arc<str>, Arc<str>, &'static str), i64>,
+    /// By how much the numbers of rows change.
+    tally: BTreeMap<Counted, i64>,
     /// The buckets and mirrors of which rows became due.
     woken: BTreeSet<(Arc<str>, Arc<str>)>,
 }
+
+/// A bucket, a mirror, and what its rows are counted as.
+type Counted = (Arc<str>, Arc<str>, Cow<'static, str>);
 
 /// What becomes of a row.
 pub(super) struct Edit {
@@ -108,6 +112,19 @@ impl<'c> Work<'c> {
         Ok(())
     }
 
+    /// Takes over the counts of nodes that have no run: a node that comes back under another name would leave them for ever.
+    pub(super) async fn absorb_counts(&mut self, node: &str) -> Result<(), sqlx::Error> {
+        let mut sql = self.sql("DELETE FROM backlogs WHERE node <> ");
+        sql.text(node).push(" AND NOT EXISTS (SELECT 1 FROM runs WHERE runs.node = backlogs.node)");
+        sql.push(" RETURNING bucket, mirror, kind, total");
+        for row in &self.fetch(&sql).await? {
+            let (bucket, mirror) = (row.text("bucket")?.into(), row.text("mirror")?.into());
+            let counted = (bucket, mirror, Cow::Owned(row.text("kind")?));
+            *self.tally.entry(counted).or_default() += row.number("total")?;
+        }
+        Ok(())
+    }
+
     /// Wakes the workers of a mirror when the transaction is committed.
     pub(super) fn wake(&mut self, bucket: &Arc<str>, mirror: &Arc<str>) {
         self.woken.insert((Arc::clone(bucket), Arc::clone(mirror)));
@@ -142,7 +159,7 @@ impl<'c> Work<'c> {
         let Edit { key: RowKey { bucket, mirror, .. }, before, after } = edit;
         for (stored, difference) in [(before, -1), (after, 1)] {
             if let Some(stored) = stored {
-                let counted = (Arc::clone(bucket), Arc::clone(mirror), stored.kind());
+                let counted = (Arc::clone(bucket), Arc::clone(mirror), Cow::Borrowed(stored.kind()));
                 *self.tally.entry(counted).or_default() += difference;
             }
         }
