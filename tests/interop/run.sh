@@ -18,7 +18,7 @@ work=$(mktemp -d)
 results=$work/results
 wharf_pids=()
 
-ALL_SUITES="generated sdk presigned browser-put browser-form botocore wharf-test demo app s3-clients s3-parity store-postgres"
+ALL_SUITES="generated sdk presigned browser-put browser-form botocore wharf-test demo app s3-clients s3-parity store-postgres store-durability"
 
 say() { printf '\n== %s\n' "$*"; }
 
@@ -158,6 +158,19 @@ suite_s3-clients() {
 suite_s3-parity() { "$python" "$here/parity.py"; }
 suite_demo() { node "$here/browser/demo.mjs" ${INTEROP_SCREENSHOTS:+"$INTEROP_SCREENSHOTS"}; }
 suite_app() { node "$here/app.mjs"; }
+
+# What the journal promises of the disk.
+suite_store-durability() {
+  command -v strace >/dev/null || {
+    local as_root=
+    [ "$(id -u)" = 0 ] || as_root=sudo
+    DEBIAN_FRONTEND=noninteractive $as_root apt-get install -y -qq --no-install-recommends strace >/dev/null
+  }
+  local binary
+  binary=$(cd "$root" && cargo test --locked --no-run --test it --message-format=json 2>/dev/null |
+    python3 -c 'import json, sys; print([json.loads(line).get("executable") for line in sys.stdin if "\"it\"" in line][-1])')
+  python3 "$here/journal_durability.py" "$binary"
+}
 
 # The journal's own tests, on PostgreSQL as well as on SQLite.
 suite_store-postgres() {
