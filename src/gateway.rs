@@ -25,7 +25,7 @@ use crate::{
         checked::{Listener, Server},
         restart_needed,
     },
-    mirror::Mirrors,
+    mirror::{Mirrors, moved::MoveError},
     pipeline::{ApiDoor, Pipeline, S3Door, Snapshot},
     request::{authenticate::Authenticator, cors::CorsPolicy, rate_limit::RateLimits},
     s3_endpoint::S3Endpoint,
@@ -59,6 +59,9 @@ pub enum StartError {
     /// The database that mirrors need.
     #[error(transparent)]
     Store(#[from] StoreError),
+    /// Buckets and mirrors that are elsewhere now, and cannot be yet.
+    #[error(transparent)]
+    Move(#[from] MoveError),
     /// The way to the app behind Wharf.
     #[error(transparent)]
     App(#[from] AppProxyError),
@@ -179,6 +182,7 @@ impl Core {
         let mirrors = Arc::new(Mirrors::new(clock));
         mirrors.prepare(&config).await?;
         let snapshot = snapshot(config, &shared, &mirrors, &drain, None)?;
+        mirrors.settle(&snapshot.config).await?;
         let pipeline = Arc::new(Pipeline::new(snapshot, clock, metrics));
         Ok(Self { shared, pipeline, live, certificates, mirrors, drain })
     }
@@ -201,6 +205,7 @@ impl Core {
         let server = config.server.clone();
         self.mirrors.prepare(&config).await?;
         let snapshot = snapshot(config, &self.shared, &self.mirrors, &self.drain, Some(&previous))?;
+        self.mirrors.settle(&snapshot.config).await?;
         // From here on nothing can fail.
         self.certificates.replace(&certificates);
         self.live.replace(&server);

@@ -5,6 +5,8 @@ pub mod check;
 pub mod completions;
 pub mod credentials;
 pub mod demo;
+pub mod mirror;
+mod opened;
 pub mod policy;
 pub mod presign;
 pub mod providers;
@@ -25,6 +27,7 @@ use crate::{
         self, Config, ConfigError, Environment,
         checked::{BucketConfig, ProviderConfig},
     },
+    store::{JournalError, StoreError},
 };
 
 use self::stop::StopSignals;
@@ -65,6 +68,8 @@ pub enum Command {
     ///
     /// It stores two small objects under `.wharf-test/` and deletes them again. Exits with an error when a check fails.
     Test(test::Arguments),
+    /// Show how mirrors stand, and what was given up; try that again.
+    Mirror(mirror::Arguments),
     /// Show what each provider plugin can do.
     Providers(providers::Arguments),
     /// Print a completion script for a shell.
@@ -104,6 +109,12 @@ pub enum CliError {
     /// `wharf serve`.
     #[error(transparent)]
     Serve(#[from] serve::ServeError),
+    /// The database.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// The journal in it.
+    #[error(transparent)]
+    Journal(#[from] JournalError),
     /// The signals that end a demo.
     #[error("signals: {0}")]
     Signals(io::Error),
@@ -141,6 +152,7 @@ pub async fn run(cli: Cli, environment: Environment) -> Result<ExitCode, CliErro
         Command::Test(arguments) => {
             test::run(&arguments, &load()?, Clock::System, &mut out, &mut notes).await?;
         }
+        Command::Mirror(arguments) => mirror::run(&arguments, &load()?, Clock::System, &mut out).await?,
         Command::Providers(arguments) => providers::run(&arguments, wharf_plugins::PROVIDERS, &mut out)?,
         Command::Completions(arguments) => completions::run(&arguments, &mut Cli::command(), &mut out)?,
         Command::Man(arguments) => completions::run_man(&arguments, Cli::command(), &mut out)?,

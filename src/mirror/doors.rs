@@ -20,6 +20,7 @@ use crate::{
 
 use super::{
     crash_point::{self, Point},
+    moved::{self, MoveError},
     state::{Change, Outcome},
 };
 
@@ -49,6 +50,14 @@ impl Mirrors {
         let directory = &config.server.data_directory;
         let open = || Store::open(&config.store, directory, self.clock, &self.drain);
         self.store.get_or_try_init(open).await.map(drop)
+    }
+
+    /// Makes the journal fit `config`, which is about to be in force, or says why it does not.
+    pub async fn settle(&self, config: &Config) -> Result<(), MoveError> {
+        match self.journal() {
+            Some(journal) => moved::settle(config, journal).await,
+            None => Ok(()),
+        }
     }
 
     /// The journal, if there is one.

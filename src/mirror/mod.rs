@@ -6,6 +6,9 @@
 
 pub mod crash_point;
 mod doors;
+pub mod moved;
+pub mod report;
+pub mod resync;
 pub mod state;
 
 pub use doors::{Intents, Mirrors};

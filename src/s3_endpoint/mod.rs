@@ -13,6 +13,7 @@ mod body;
 mod bucket;
 mod copy;
 mod delete;
+mod failover;
 mod form;
 mod forward;
 mod list;
@@ -148,6 +149,7 @@ impl S3Endpoint {
     async fn dispatch(&self, handling: &Handling<'_>, body: Incoming) -> Result<Response<Content>, S3Error> {
         match handling.operation().group() {
             Group::Pass => object::pass(handling, body).await,
+            Group::Read => failover::read(handling).await,
             Group::Upload => object::upload(handling, body).await,
             Group::Copy => copy::copy(handling).await,
             Group::Deletes => delete::objects(handling, body).await,

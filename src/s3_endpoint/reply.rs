@@ -19,7 +19,7 @@ use wharf_wire::{
     },
 };
 
-use super::copy::Working;
+use super::{copy::Working, failover::Resumed};
 use crate::{
     backend::upstream::{ReplyStream, UpstreamError},
     error::{Fault, S3Error},
@@ -34,6 +34,8 @@ pub enum Content {
     Whole(Full<Bytes>),
     /// As it comes from the provider.
     Stream(ReplyStream),
+    /// The same, from wherever the object is while its store breaks off.
+    Resumed(Box<Resumed>),
     /// As it comes, with the caller's names put in.
     Rewritten(Box<Rewritten>),
     /// Still being worked on by Wharf itself.
@@ -78,7 +80,7 @@ pub(super) async fn succeeded(mut reply: Response<ReplyStream>) -> Result<Respon
     Err(S3Error::of_answer(&Answer::read(reply).await))
 }
 
-fn keep_allowed(headers: &mut HeaderMap) {
+pub(super) fn keep_allowed(headers: &mut HeaderMap) {
     let mut allowed = HeaderMap::with_capacity(headers.len());
     for (name, value) in headers.iter() {
         if headers::reply(name.as_str()) {
@@ -169,6 +171,7 @@ impl Body for Content {
         match self.get_mut() {
             Self::Whole(body) => Pin::new(body).poll_frame(context).map_err(|never| match never {}),
             Self::Stream(body) => Pin::new(body).poll_frame(context),
+            Self::Resumed(body) => Pin::new(&mut **body).poll_frame(context),
             Self::Rewritten(body) => body.poll_piece(context).map_ok(Frame::data),
             Self::Working(body) => {
                 body.poll_piece(context).map(|piece| piece.map(|piece| Ok(Frame::data(piece))))
@@ -180,6 +183,7 @@ impl Body for Content {
         match self {
             Self::Whole(body) => body.is_end_stream(),
             Self::Stream(body) => body.is_end_stream(),
+            Self::Resumed(body) => body.is_end_stream(),
             Self::Rewritten(body) => body.is_finished && body.front.is_none(),
             Self::Working(body) => body.is_finished(),
         }
@@ -189,6 +193,7 @@ impl Body for Content {
         match self {
             Self::Whole(body) => body.size_hint(),
             Self::Stream(body) => body.size_hint(),
+            Self::Resumed(body) => body.size_hint(),
             Self::Rewritten(_) | Self::Working(_) => SizeHint::default(),
         }
     }

@@ -9,8 +9,10 @@ use crate::mirror::state::{Change, Claimed, Finish, Finished, Outcome, Side};
 
 use super::{
     change::Mirrors,
+    equal::Recording,
     error::JournalError,
     intent::Intent,
+    place::{PlacePair, Placing},
     report::{Claim, DeadFilter},
     rows::RowKey,
 };
@@ -31,6 +33,9 @@ pub(super) enum Command {
     Lease(Asked<Leasing, bool>),
     Finish(Asked<Finishing, Finished>),
     Redrive(Asked<Redriving, Redriven>),
+    Record(Asked<Recording, ()>),
+    Forget(Asked<PlacePair, u64>),
+    Place(Asked<Placing, ()>),
     Sync(Asked<Syncing, ()>),
 }
 
@@ -49,9 +54,9 @@ pub(super) struct Opening {
 pub(super) struct Saying {
     pub(super) change: Change,
     pub(super) outcome: Outcome,
-    /// Who took the change; `None` when nobody asked Wharf, which leaves the truth where it is.
+    /// Who took the change; `None` when nobody asked Wharf.
     pub(super) side: Option<Side>,
-    pub(super) since: Timestamp,
+    pub(super) opened_at: Timestamp,
 }
 
 /// What is said of many keys, in the one order in which every process locks rows.

@@ -15,7 +15,7 @@ use wharf_wire::date::Timestamp;
 
 use crate::{
     clock::Clock,
-    mirror::state::{Change, Currency, Finish, Finished, Lease, Outcome},
+    mirror::state::{Change, Currency, Finish, Finished, Lease, Outcome, Record},
 };
 
 use super::{
@@ -24,8 +24,10 @@ use super::{
         Asked, Claiming, Command, Finishing, Leasing, Opening, Redriven, Redriving, Saying, Sayings,
         SyncStep, Syncing,
     },
+    equal::{Equal, Recording},
     error::JournalError,
     intent::Intent,
+    place::{PlacePair, Placing},
     reader::Reader,
     report::{Backlog, Claim, DeadFilter, DeadLetter, SyncState},
     rows::RowKey,
@@ -82,7 +84,7 @@ impl Journal {
         change: Change,
     ) -> Result<(), JournalError> {
         let now = self.clock.now();
-        let saying = Saying { change, outcome: Outcome::Changed, side: None, since: now };
+        let saying = Saying { change, outcome: Outcome::Changed, side: None, opened_at: now };
         let bucket: Arc<str> = bucket.into();
         let mut sayings = Sayings::new();
         for key in keys {
@@ -168,6 +170,47 @@ impl Journal {
         count_max: u32,
     ) -> Result<Vec<DeadLetter>, JournalError> {
         self.reader.dead(filter, after, count_max).await
+    }
+
+    /// What is on record of those of `keys` that have a copy at `mirror`.
+    pub async fn records(
+        &self,
+        bucket: &str,
+        mirror: &str,
+        keys: &[&str],
+    ) -> Result<Vec<(String, Record)>, JournalError> {
+        self.reader.records(bucket, mirror, keys).await
+    }
+
+    /// Keeps that pairs are equal, which a walk has found out: but of those that changed meanwhile.
+    pub async fn record_equal(
+        &self,
+        bucket: &str,
+        mirror: &str,
+        equal: Vec<Equal>,
+    ) -> Result<(), JournalError> {
+        let recording = Recording { bucket: bucket.into(), mirror: mirror.into(), equal };
+        self.ask(Command::Record, recording).await
+    }
+
+    /// Where mirrors are, as far as the journal knows of them.
+    pub async fn places(&self) -> Result<Vec<PlacePair>, JournalError> {
+        self.reader.places().await
+    }
+
+    /// Keeps where a mirror is. What was recorded of other places is forgotten.
+    pub async fn set_place(&self, pair: &PlacePair) -> Result<(), JournalError> {
+        self.place(pair, true).await
+    }
+
+    /// Forgets where a mirror was, and what was recorded of it there.
+    pub async fn forget_place(&self, pair: &PlacePair) -> Result<(), JournalError> {
+        self.place(pair, false).await
+    }
+
+    async fn place(&self, pair: &PlacePair, is_kept: bool) -> Result<(), JournalError> {
+        while self.ask(Command::Forget, pair.clone()).await? > 0 {}
+        self.ask(Command::Place, Placing { pair: pair.clone(), is_kept }).await
     }
 
     /// How far making `mirror` complete has come; `None` if it was never begun.

@@ -13,7 +13,8 @@ use super::{
 };
 
 /// In order; what has been released is never changed again.
-const MIGRATIONS: [&str; 1] = [include_str!("migrations/0001_journal.sql")];
+const MIGRATIONS: [&str; 2] =
+    [include_str!("migrations/0001_journal.sql"), include_str!("migrations/0002_places.sql")];
 
 /// Any number that nobody else takes.
 const POSTGRES_LOCK: &str = "SELECT 1 FROM pg_advisory_xact_lock(8246011397)";

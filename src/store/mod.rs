@@ -15,11 +15,13 @@ mod change;
 mod command;
 mod database;
 mod dead;
+mod equal;
 mod error;
 mod identity;
 mod intent;
 mod journal;
 mod migrate;
+mod place;
 mod reader;
 mod report;
 mod rows;
@@ -35,9 +37,11 @@ use crate::{clock::Clock, config::checked::StoreConfig, server::Drain};
 
 pub use self::{
     change::{Mirrors, NewIntent},
+    equal::Equal,
     error::{JournalError, StoreError},
     intent::Intent,
     journal::{CLAIM_LEASE_SECONDS, Journal},
+    place::PlacePair,
     report::{Backlog, Claim, DeadFilter, DeadLetter, SyncState},
 };
 

@@ -6,17 +6,18 @@ use sqlx::{Any, AnyConnection, Row, any::AnyRow, pool::Pool};
 use tokio::time::timeout;
 use wharf_wire::date::Timestamp;
 
-use crate::mirror::state::{Currency, Known, RowState, currency};
+use crate::mirror::state::{Currency, Known, Record, RowState, currency};
 
 use super::{
     error::JournalError,
+    place::PlacePair,
     report::{Backlog, DeadFilter, DeadLetter, SyncState},
-    rows::{DIRTY_COLUMNS, RowKey, Stored, record, row_key, stored},
-    sql::{Columns, Dialect, Sql, timestamp},
+    rows::{COPY_COLUMNS, DIRTY_COLUMNS, RowKey, Stored, record, row_key, stored},
+    sql::{Columns, Dialect, ROWS_MAX, Sql, timestamp},
 };
 
 /// A dirty row's columns but for its place, and a record's.
-const CURRENCY_COLUMNS: &str = "generation, delete_generation, since, unsure_until, truth, attempts, due, state, \
+const CURRENCY_COLUMNS: &str = "generation, delete_generation, delete_until, since, unsure_until, truth, attempts, due, state, \
     class, error, lease, leased_until, primary_etag, mirror_etag, bytes, checksum, last_modified, \
     metadata_digest, tags_digest";
 
@@ -103,6 +104,40 @@ impl Reader {
         sql.dead_letters(filter, after.as_ref(), count_max.into());
         let rows = self.fetch(sql).await?;
         Ok(rows.iter().map(dead_letter).collect::<Result<_, _>>()?)
+    }
+
+    pub(super) async fn records(
+        &self,
+        bucket: &str,
+        mirror: &str,
+        keys: &[&str],
+    ) -> Result<Vec<(String, Record)>, JournalError> {
+        let mut records = Vec::with_capacity(keys.len());
+        for chunk in keys.chunks(ROWS_MAX) {
+            let mut sql = self.sql("SELECT ");
+            sql.push(COPY_COLUMNS).push(" FROM copies WHERE bucket = ").text(bucket);
+            sql.push(" AND mirror = ").text(mirror).push(" AND key IN (VALUES ").rows(chunk, |sql, key| {
+                sql.key(key);
+            });
+            sql.push(")");
+            for row in &self.fetch(sql).await? {
+                records.push((row.key("key")?, record(row)?));
+            }
+        }
+        Ok(records)
+    }
+
+    pub(super) async fn places(&self) -> Result<Vec<PlacePair>, JournalError> {
+        let sql = self.sql("SELECT bucket, mirror, primary_place, mirror_place FROM places");
+        let place = |row: &AnyRow| {
+            Ok(PlacePair {
+                bucket: row.text("bucket")?.into(),
+                mirror: row.text("mirror")?.into(),
+                primary: row.text("primary_place")?,
+                place: row.text("mirror_place")?,
+            })
+        };
+        Ok(self.fetch(sql).await?.iter().map(place).collect::<Result<_, sqlx::Error>>()?)
     }
 
     pub(super) async fn sync_state(

@@ -79,3 +79,10 @@ pub struct SyncState {
     /// When one came to its end: since then the mirror is complete.
     pub completed_at: Option<Timestamp>,
 }
+
+impl SyncState {
+    /// Whether the walk that began last has not come to its end.
+    pub fn is_under_way(&self) -> bool {
+        self.completed_at.is_none_or(|completed_at| completed_at < self.started_at)
+    }
+}

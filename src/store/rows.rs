@@ -10,8 +10,8 @@ use crate::mirror::state::{Class, Lease, Record, Row, RowState, Side};
 use super::sql::{Columns, Sql, millis, timestamp};
 
 /// All that is stored of a dirty row, in the order in which [`Sql::dirty_row`] binds it.
-pub(super) const DIRTY_COLUMNS: &str = "bucket, mirror, key, generation, delete_generation, since, unsure_until, \
-    truth, attempts, due, state, class, error, lease, leased_until, ready";
+pub(super) const DIRTY_COLUMNS: &str = "bucket, mirror, key, generation, delete_generation, delete_until, \
+    since, unsure_until, truth, attempts, due, state, class, error, lease, leased_until, ready";
 /// The same of a copy's record.
 pub(super) const COPY_COLUMNS: &str = "bucket, mirror, key, primary_etag, mirror_etag, bytes, checksum, \
     last_modified, metadata_digest, tags_digest";
@@ -66,6 +66,7 @@ pub(super) fn stored(row: &AnyRow) -> Result<Stored, sqlx::Error> {
     let read = Row {
         generation: row.unsigned("generation")?,
         delete_generation: row.unsigned("delete_generation")?,
+        delete_until: row.time("delete_until")?,
         since: row.time("since")?,
         unsure_until: row.time("unsure_until")?,
         truth: named("truth", &row.text("truth")?, Side::parse)?,
@@ -116,7 +117,8 @@ impl Sql {
         let row = &stored.row;
         let lease = row.lease.unwrap_or(Lease { token: 0, until: Timestamp::from_unix_millis(0) });
         self.row_key(key).push(", ").unsigned(row.generation).push(", ").unsigned(row.delete_generation);
-        self.push(", ").time(row.since).push(", ").time(row.unsure_until).push(", ").text(row.truth.as_str());
+        self.push(", ").time(row.delete_until).push(", ").time(row.since).push(", ").time(row.unsure_until);
+        self.push(", ").text(row.truth.as_str());
         self.push(", ").unsigned(row.attempts.into()).push(", ").time(row.due).push(", ");
         self.text(row.state.as_str()).push(", ").text(row.class.map_or("", Class::as_str)).push(", ");
         self.text(&shown(&stored.error)).push(", ").unsigned(lease.token).push(", ").time(lease.until);

@@ -7,7 +7,7 @@
 use sqlx::{AnyConnection, AssertSqlSafe, Row, any::AnyRow, query::Query};
 use wharf_wire::date::Timestamp;
 
-/// Rows in one statement. Both databases take at least 32766 values, and no row here has more than 16.
+/// Rows in one statement. Both databases take at least 32766 values, and no row here has more than 17.
 pub(super) const ROWS_MAX: usize = 500;
 
 /// Which database it is.

@@ -27,7 +27,7 @@ pub use answer::{Answer, late_error};
 pub use error::{Class, Side, TransferError};
 pub use metadata::{is_metadata, strip_aws_chunked, tags_as_query};
 pub use object::Object;
-pub use range::Range;
+pub use range::{Range, part_count};
 pub use run::{Transfer, Written};
 pub use sending::{Sending, method};
 pub use source::{Found, Opened, Source};

@@ -54,6 +54,11 @@ pub(super) fn parts(bytes: u64) -> impl Iterator<Item = Range> {
     firsts.map(move |first| Range { first, last: bytes.min(first.saturating_add(size)) - 1 })
 }
 
+/// How many requests read an object of `bytes`, or write it but for what begins and ends an upload in parts.
+pub fn part_count(bytes: u64) -> u64 {
+    parts(bytes).fold(0, |count, _| count + 1).max(1)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

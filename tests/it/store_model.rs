@@ -71,10 +71,11 @@ struct Model {
 }
 
 impl Model {
-    fn settle(&mut self, intent: &OpenIntent, outcome: Outcome, since: Timestamp, moment: Moment) {
+    fn settle(&mut self, intent: &OpenIntent, outcome: Outcome, moment: Moment) {
         for mirror in 0..MIRRORS.len() {
             let side = if intent.taken_by == Some(mirror) { Side::Mirror } else { Side::Primary };
-            let said = Settled { change: intent.change, outcome, side, since };
+            let (change, side, opened_at) = (intent.change, Some(side), intent.opened_at);
+            let said = Settled { change, outcome, side, opened_at };
             self.say((intent.key, mirror), said, moment);
         }
     }
@@ -87,8 +88,7 @@ impl Model {
 
     fn mark(&mut self, key: usize, change: Change, moment: Moment) {
         for mirror in 0..MIRRORS.len() {
-            let side = self.rows.get(&(key, mirror)).map_or(Side::Primary, |row| row.truth);
-            let said = Settled { change, outcome: Outcome::Changed, side, since: moment.now };
+            let said = Settled { change, outcome: Outcome::Changed, side: None, opened_at: moment.now };
             self.say((key, mirror), said, moment);
         }
     }
@@ -133,7 +133,7 @@ impl Model {
 
     fn crash(&mut self, moment: Moment) {
         for intent in std::mem::take(&mut self.intents) {
-            self.settle(&intent, Outcome::Unknown, intent.opened_at, moment);
+            self.settle(&intent, Outcome::Unknown, moment);
         }
     }
 }
@@ -214,7 +214,7 @@ impl<'d> Pair<'d> {
             let index = index % self.intents.len();
             self.intents.remove(index).settle(outcome);
             let intent = self.model.intents.remove(index);
-            self.model.settle(&intent, outcome, moment.now, moment);
+            self.model.settle(&intent, outcome, moment);
         }
         // What is asked next is answered behind what was settled before.
         self.journal().set_sync_cursor(BUCKET, "none", "").await.unwrap();

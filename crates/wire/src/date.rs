@@ -3,7 +3,8 @@
 use std::time::{Duration, SystemTime};
 
 use time::{
-    OffsetDateTime, PrimitiveDateTime, format_description::StaticFormatDescription,
+    OffsetDateTime, PrimitiveDateTime,
+    format_description::{StaticFormatDescription, well_known::Rfc3339},
     macros::format_description,
 };
 
@@ -27,6 +28,13 @@ impl Timestamp {
     /// From the form that HTTP prefers, `Fri, 24 May 2013 00:00:00 GMT`.
     pub fn from_http_date(text: &str) -> Option<Self> {
         Self::parse(text, HTTP_DATE)
+    }
+
+    /// From the form that S3's documents have, `2013-05-24T00:00:00.000Z`. What is less than a millisecond is dropped.
+    pub fn from_rfc3339(text: &str) -> Option<Self> {
+        let time = OffsetDateTime::parse(text, &Rfc3339).ok()?;
+        let millis = u64::try_from(time.unix_timestamp_nanos() / 1_000_000).ok()?;
+        Some(Self::from_unix_millis(millis))
     }
 
     fn parse(text: &str, format: StaticFormatDescription) -> Option<Self> {
@@ -210,6 +218,17 @@ mod tests {
             "Fri, 24 May 2013 00:00:00 +0100",
             "Wed, 31 Dec 1969 23:59:59 GMT",
         ] {
+            assert_eq!(read(text), None, "{text}");
+        }
+    }
+
+    #[test]
+    fn reads_the_date_of_listings() {
+        let read = |text| Timestamp::from_rfc3339(text).map(Timestamp::unix_millis);
+        assert_eq!(read("2013-05-24T00:00:00.000Z"), Some(1_369_353_600_000));
+        assert_eq!(read("2013-05-24T00:00:00Z"), Some(1_369_353_600_000));
+        assert_eq!(read("2013-05-24T02:00:00.123456789+02:00"), Some(1_369_353_600_123));
+        for text in ["", "2013-05-24", "2013-05-24T00:00:00", "1969-12-31T23:59:59.000Z"] {
             assert_eq!(read(text), None, "{text}");
         }
     }

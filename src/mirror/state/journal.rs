@@ -20,13 +20,20 @@ use super::{Change, Class, Outcome, Record, Side};
 /// Between two looks at a key that is only kept because intents on it are open. Settling one of them ends the wait.
 const HELD_PAUSE: Duration = Duration::from_secs(5);
 
+/// How far the clocks of two nodes may differ when it is asked which of two requests came first.
+const CLOCK_SKEW_MAX: Duration = Duration::from_secs(1);
+
+const NEVER: Timestamp = Timestamp::from_unix_millis(0);
+
 /// One key that may differ at one mirror.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Row {
     /// Raised by every change.
     pub generation: u64,
-    /// The generation of the last delete through Wharf that nothing has been seen after; 0 without one.
+    /// The generation of the last delete through Wharf that may be why the key is absent; 0 without one.
     pub delete_generation: u64,
+    /// When that delete was over at the latest.
+    pub delete_until: Timestamp,
     /// When the oldest change was made that the mirror may lack.
     pub since: Timestamp,
     /// Until then a request that nobody waits for any more may take effect, at the one side or the other.
@@ -103,10 +110,11 @@ pub struct Settled {
     pub change: Change,
     /// What came of it.
     pub outcome: Outcome,
-    /// Whether it was the row's own mirror that took it; another mirror counts as the primary, which will get it from there.
-    pub side: Side,
-    /// When the change was made at the earliest: now, or for an intent that a crash left when it was opened.
-    pub since: Timestamp,
+    /// Who took it. Another mirror than the row's counts as the primary, which will get it from there. `None` when it did
+    /// not come through Wharf: a notification, a sweep, an operator.
+    pub side: Option<Side>,
+    /// When its intent was opened, before anything was sent.
+    pub opened_at: Timestamp,
 }
 
 /// What a worker remembers of the row it has claimed.
@@ -171,8 +179,9 @@ impl Row {
         Self {
             generation: 0,
             delete_generation: 0,
+            delete_until: NEVER,
             since,
-            unsure_until: Timestamp::from_unix_millis(0),
+            unsure_until: NEVER,
             truth: Side::Primary,
             attempts: 0,
             due: since,
@@ -195,23 +204,42 @@ pub fn settled(row: Option<Row>, settled: Settled, moment: Moment) -> Option<Row
     if settled.outcome == Outcome::Unchanged {
         return row.map(|row| row_without_change(row, moment));
     }
-    let mut row = row.unwrap_or_else(|| Row { due: moment.now, ..Row::new(settled.since) });
+    let is_unknown = settled.outcome == Outcome::Unknown;
+    let since = if is_unknown { settled.opened_at } else { moment.now };
+    let mut row = row.unwrap_or_else(|| Row { due: moment.now, ..Row::new(since) });
     row.generation += 1;
-    row.since = row.since.min(settled.since);
-    if settled.change == Change::Delete {
-        row.delete_generation = row.generation;
+    row.since = row.since.min(since);
+    if is_unknown {
+        // A write that may not have happened must not give a mirror's accepted one away, either.
+        row.unsure_until = row.unsure_until.max(moment.unsure_until());
+    } else {
+        row.truth = settled.side.unwrap_or(row.truth);
     }
-    match settled.outcome {
-        // A write that may not have happened must not give a mirror's accepted one away.
-        Outcome::Unknown => row.unsure_until = row.unsure_until.max(moment.unsure_until()),
-        Outcome::Changed | Outcome::Unchanged => row.truth = settled.side,
-    }
+    row = match settled.change {
+        Change::Delete => deleted(row, is_unknown, moment),
+        Change::Write if is_unknown || settled.side.is_none() => row,
+        Change::Write => written(row, settled.opened_at),
+    };
     if row.state != RowState::Waiting {
         row = Row { state: RowState::Waiting, due: moment.now, attempts: 0, class: None, ..row };
     } else if row.attempts == 0 {
         row.due = row.due.min(moment.now);
     }
     Some(row)
+}
+
+fn deleted(row: Row, is_unknown: bool, moment: Moment) -> Row {
+    let over_at = if is_unknown { moment.unsure_until() } else { moment.now };
+    Row { delete_generation: row.generation, delete_until: row.delete_until.max(over_at), ..row }
+}
+
+/// A write that began when the last delete was over put the key there again. An absence after that is another's.
+fn written(row: Row, opened_at: Timestamp) -> Row {
+    if opened_at > after(row.delete_until, CLOCK_SKEW_MAX) { without_delete(row) } else { row }
+}
+
+fn without_delete(row: Row) -> Row {
+    Row { delete_generation: 0, delete_until: NEVER, ..row }
 }
 
 /// An intent less is open, which a held row may have been waiting for.
@@ -274,8 +302,8 @@ fn mirrored(row: Row, claimed: Claimed, around: Around, moment: Moment) -> Finis
         return Finished::Cleared;
     }
     let mut row = Row { since: claimed.at.max(row.since), attempts: 0, class: None, ..row };
-    if is_sure && row.delete_generation <= claimed.generation {
-        row.delete_generation = 0;
+    if row.delete_generation <= claimed.generation && row.delete_until < claimed.at {
+        row = without_delete(row);
     }
     if !is_newest {
         return Finished::Kept(Row { state: RowState::Waiting, due: moment.now, ..row });

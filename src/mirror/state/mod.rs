@@ -32,3 +32,6 @@ pub use journal::{
 pub use plan::{Step, plan};
 pub use retry::{Failure, after_failure, rest};
 pub use values::{Change, Object, Outcome, Record, Seen, Side, Unreadable};
+
+#[cfg(test)]
+mod tests;

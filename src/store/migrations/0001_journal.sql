@@ -27,6 +27,7 @@ CREATE TABLE dirty (
     key TEXT NOT NULL,
     generation BIGINT NOT NULL,
     delete_generation BIGINT NOT NULL,
+    delete_until BIGINT NOT NULL,
     since BIGINT NOT NULL,
     unsure_until BIGINT NOT NULL,
     truth TEXT NOT NULL,

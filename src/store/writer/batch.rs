@@ -13,8 +13,10 @@ use crate::{
         command::{
             Asked, Claiming, Command, Finishing, Leasing, Opening, Redriven, Redriving, Sayings, Syncing,
         },
+        equal::Recording,
         error::JournalError,
         intent::{Intent, OpenIntent, Settlement, Settlements},
+        place::{PlacePair, Placing},
         report::Claim,
     },
 };
@@ -34,6 +36,9 @@ pub(super) struct Batch {
     leases: Vec<Asked<Leasing, bool>>,
     finishes: Vec<Asked<Finishing, Finished>>,
     redrives: Vec<Asked<Redriving, Redriven>>,
+    records: Vec<Asked<Recording, ()>>,
+    forgets: Vec<Asked<PlacePair, u64>>,
+    places: Vec<Asked<Placing, ()>>,
     syncs: Vec<Asked<Syncing, ()>>,
     settlements: Vec<Settlement>,
     /// The intents of `opens`, in order, with their ids.
@@ -58,6 +63,7 @@ pub(super) struct Answers {
     leases: Vec<bool>,
     finishes: Vec<Finished>,
     redrives: Vec<Redriven>,
+    forgets: Vec<u64>,
     pub(super) woken: BTreeSet<(Arc<str>, Arc<str>)>,
     /// Whether there is more to promote.
     pub(super) has_more: bool,
@@ -91,6 +97,9 @@ impl Batch {
             Command::Lease(asked) => push(&mut self.leases, asked),
             Command::Finish(asked) => push(&mut self.finishes, asked),
             Command::Redrive(asked) => push(&mut self.redrives, asked),
+            Command::Record(asked) => push(&mut self.records, asked),
+            Command::Forget(asked) => push(&mut self.forgets, asked),
+            Command::Place(asked) => push(&mut self.places, asked),
             Command::Sync(asked) => push(&mut self.syncs, asked),
         }
     }
@@ -139,7 +148,7 @@ impl Batch {
             }
         };
         let mut sayings = self.marked();
-        add_settlements(&mut sayings, &self.settlements, work.now());
+        add_settlements(&mut sayings, &self.settlements);
         work.say(&sayings).await?;
         work.delete_intents(run, &self.settled_ids()).await?;
         work.insert_intents(run, &self.opened).await?;
@@ -149,6 +158,16 @@ impl Batch {
         for redriving in questions(&self.redrives) {
             redrives.push(work.redrive(redriving).await?);
         }
+        for recording in questions(&self.records) {
+            work.record_equal(recording).await?;
+        }
+        let mut forgets = Vec::with_capacity(self.forgets.len());
+        for pair in questions(&self.forgets) {
+            forgets.push(work.forget(pair).await?);
+        }
+        for placing in questions(&self.places) {
+            work.place(placing).await?;
+        }
         for syncing in questions(&self.syncs) {
             work.sync(syncing).await?;
         }
@@ -156,7 +175,7 @@ impl Batch {
         for claiming in questions(&self.claims) {
             claims.push(work.claim(claiming, token()).await?);
         }
-        Ok(Answers { claims, leases, finishes, redrives, woken: BTreeSet::new(), has_more })
+        Ok(Answers { claims, leases, finishes, redrives, forgets, woken: BTreeSet::new(), has_more })
     }
 
     /// Tells everybody what came of it.
@@ -170,9 +189,16 @@ impl Batch {
         for asked in self.marks {
             asked.answer(Ok(()));
         }
+        for asked in self.records {
+            asked.answer(Ok(()));
+        }
+        for asked in self.places {
+            asked.answer(Ok(()));
+        }
         for asked in self.syncs {
             asked.answer(Ok(()));
         }
+        answer_each(self.forgets, answers.forgets);
         answer_each(self.claims, answers.claims);
         answer_each(self.leases, answers.leases);
         answer_each(self.finishes, answers.finishes);
@@ -187,6 +213,9 @@ impl Batch {
         refuse_each(self.leases, error);
         refuse_each(self.finishes, error);
         refuse_each(self.redrives, error);
+        refuse_each(self.records, error);
+        refuse_each(self.forgets, error);
+        refuse_each(self.places, error);
         refuse_each(self.syncs, error);
         self.settlements
     }

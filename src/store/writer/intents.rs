@@ -67,10 +67,10 @@ impl Work<'_> {
 }
 
 /// Adds what settled intents mean for the mirrors.
-pub(super) fn add_settlements(sayings: &mut Sayings, settlements: &[Settlement], now: Timestamp) {
+pub(super) fn add_settlements(sayings: &mut Sayings, settlements: &[Settlement]) {
     for Settlement { intent, outcome } in settlements {
         let about = About { bucket: &intent.bucket, key: &intent.key, taken_by: intent.taken_by.as_deref() };
-        about.add(sayings, &intent.mirrors, (intent.change, *outcome, now));
+        about.add(sayings, &intent.mirrors, (intent.change, *outcome, intent.opened_at));
     }
 }
 
@@ -98,7 +98,7 @@ impl About<'_> {
         &self,
         sayings: &mut Sayings,
         mirrors: &Mirrors,
-        (change, outcome, since): (Change, Outcome, Timestamp),
+        (change, outcome, opened_at): (Change, Outcome, Timestamp),
     ) {
         for mirror in mirrors.iter() {
             let took_it = self.taken_by == Some(&**mirror);
@@ -108,7 +108,7 @@ impl About<'_> {
                 mirror: Arc::clone(mirror),
                 key: Arc::clone(self.key),
             };
-            sayings.entry(row).or_default().push(Saying { change, outcome, side, since });
+            sayings.entry(row).or_default().push(Saying { change, outcome, side, opened_at });
         }
     }
 }

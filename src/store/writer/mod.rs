@@ -10,7 +10,9 @@
 
 mod batch;
 mod claims;
+mod equals;
 mod intents;
+mod places;
 mod redrive;
 mod runs;
 mod sayings;

@@ -1,7 +1,7 @@
 //! What is said of keys becomes dirty rows.
 
 use crate::{
-    mirror::state::{Outcome, Settled, Side, settled},
+    mirror::state::{Outcome, Settled, settled},
     store::{
         command::{Saying, Sayings},
         rows::{RowKey, Stored},
@@ -43,9 +43,8 @@ impl Work<'_> {
             Some(Stored { row, error }) => (Some(row), error),
             None => (None, String::new()),
         };
-        for Saying { change, outcome, side, since } in said.iter().copied() {
-            let side = side.unwrap_or_else(|| row.map_or(Side::Primary, |row| row.truth));
-            row = settled(row, Settled { change, outcome, side, since }, self.moment);
+        for Saying { change, outcome, side, opened_at } in said.iter().copied() {
+            row = settled(row, Settled { change, outcome, side, opened_at }, self.moment);
         }
         row.map(|row| Stored { error: if row.class.is_some() { error } else { String::new() }, row })
     }

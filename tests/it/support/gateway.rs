@@ -1,12 +1,14 @@
 //! A real gateway inside the test process, on free ports.
 
-use std::{net::SocketAddr, ops::Deref, path::Path};
+use std::{net::SocketAddr, ops::Deref, path::Path, time::Duration};
 
 use tempfile::TempDir;
 use wharf::{
     clock::Clock,
     config::{Config, Environment, from_toml_text},
     gateway::{Gateway, StartError},
+    server::Drain,
+    store::{Journal, Store},
 };
 use wharf_wire::date::Timestamp;
 
@@ -49,6 +51,17 @@ impl TestGateway {
         let data = TempDir::new().expect("a temporary directory");
         let config = config(toml, data.path());
         let gateway = Gateway::start(config, clock).await.expect("the gateway starts");
+        Self { gateway, data }
+    }
+
+    /// Serves `toml` when `prepare` has written in its journal what happened before.
+    pub(crate) async fn start_after(toml: &str, prepare: impl AsyncFnOnce(&Journal)) -> Self {
+        let data = TempDir::new().expect("a temporary directory");
+        let (config, drain) = (config(toml, data.path()), Drain::default());
+        let store = Store::open(&config.store, data.path(), Clock::System, &drain).await;
+        prepare(store.expect("the database opens").journal()).await;
+        assert!(drain.finish(Duration::from_secs(10)).await, "the database closes");
+        let gateway = Gateway::start(config, Clock::System).await.expect("the gateway starts");
         Self { gateway, data }
     }
 

@@ -1,12 +1,15 @@
 //! What several tests share.
 
 pub(crate) mod app;
+pub(crate) mod copies;
 pub(crate) mod database;
 pub(crate) mod gateway;
+pub(crate) mod memory_store;
 pub(crate) mod mirrored;
 pub(crate) mod raw;
 pub(crate) mod recorder;
 pub(crate) mod s3_client;
 pub(crate) mod s3_form;
 pub(crate) mod store;
+pub(crate) mod two_stores;
 pub(crate) mod witness;

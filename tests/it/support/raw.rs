@@ -165,6 +165,12 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Raw<S> {
         self.reply().await
     }
 
+    /// What comes until the connection ends.
+    pub(crate) async fn rest(&mut self) -> Vec<u8> {
+        while self.fill().await > 0 {}
+        std::mem::take(&mut self.buffer)
+    }
+
     /// Waits until the gateway closes the connection; returns what came before.
     pub(crate) async fn closed(&mut self) -> String {
         while self.fill().await > 0 {}

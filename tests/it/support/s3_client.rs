@@ -394,6 +394,13 @@ impl Wire {
         raw.reply().await
     }
 
+    /// The same for a request whose reply has no body, whatever its head says.
+    pub(crate) async fn send_head(&self, gateway: &TestGateway) -> Reply {
+        let mut raw = Raw::connect(gateway.s3()).await;
+        raw.send(self.head()).await;
+        raw.head().await
+    }
+
     /// The status of the answer; what else it says is not looked at.
     pub(crate) async fn status(&self, gateway: &TestGateway) -> u16 {
         let mut raw = Raw::connect(gateway.s3()).await;

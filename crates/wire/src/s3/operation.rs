@@ -108,6 +108,8 @@ pub enum Body {
 pub enum Group {
     /// The same at the store but for the names of bucket and key, which its answer does not repeat.
     Pass,
+    /// An object is read, or its head is.
+    Read,
     /// The bytes of an object or of a part come in.
     Upload,
     /// The same, in a browser's form.
@@ -284,8 +286,8 @@ const SETUP: Option<Right> = Some(Right::Configure);
 operations! {
     Service Get "" ListBuckets Buckets None, NONE, AGAIN, BUCKETS;
 
-    Object Get "" GetObject Pass READ, NONE, AGAIN, OBJECT;
-    Object Head "" HeadObject Pass READ, NONE, AGAIN, OBJECT;
+    Object Get "" GetObject Read READ, NONE, AGAIN, OBJECT;
+    Object Head "" HeadObject Read READ, NONE, AGAIN, OBJECT;
     Object Put "" PutObject Upload WRITE, STREAM, ONCE, NO;
     Object Copy "" CopyObject Copy WRITE, NONE, ONCE, NO;
     Object Delete "" DeleteObject Pass REMOVE, NONE, ONCE, VERSION;

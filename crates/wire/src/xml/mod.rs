@@ -5,6 +5,7 @@
 //! unknown elements, prefixes and order. A document that Wharf only passes on is never held: [`rewrite`] puts the
 //! caller's names into it while it streams.
 
+mod list;
 mod read;
 mod request;
 pub mod rewrite;
@@ -13,6 +14,7 @@ mod write;
 
 use thiserror::Error;
 
+pub use list::{Coding, ListPage, ListedObject, read_list};
 pub use read::{
     CorsRule, DeleteError, DeleteResult, Deleted, ObjectResult, S3Error, read_bucket_names, read_completed,
     read_copied, read_copied_part, read_cors, read_delete_result, read_error, read_upload_id,
