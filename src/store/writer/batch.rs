@@ -88,7 +88,13 @@ impl Batch {
             Command::Open(asked) => asked.question.len(),
             Command::Mark(asked) => asked.question.len(),
             Command::Claim(asked) => asked.question.count_max as usize,
-            Command::Lease(_) | Command::Finish(_) | Command::Redrive(_) | Command::Sync(_) => 1,
+            Command::Record(asked) => asked.question.equal.len(),
+            Command::Lease(_)
+            | Command::Finish(_)
+            | Command::Redrive(_)
+            | Command::Sync(_)
+            | Command::Forget(_)
+            | Command::Place(_) => 1,
         };
         match command {
             Command::Open(asked) => push(&mut self.opens, asked),
