@@ -6,6 +6,7 @@
 //! for that length never become a request.
 
 use http::{HeaderMap, Method, StatusCode, Uri, Version, header, request::Parts, uri::Authority};
+use wharf_wire::encode;
 
 use crate::{
     config::checked::ServerLimits,
@@ -104,12 +105,7 @@ fn check_target(uri: &Uri, version: Version) -> Result<(), Error> {
 }
 
 fn check_escapes(uri: &Uri) -> Result<(), Error> {
-    let escapes_are_whole = |text: &str| {
-        text.split('%').skip(1).all(|after| {
-            matches!(after.as_bytes(), [high, low, ..] if high.is_ascii_hexdigit() && low.is_ascii_hexdigit())
-        })
-    };
-    if !escapes_are_whole(uri.path()) || !uri.query().is_none_or(escapes_are_whole) {
+    if !encode::has_whole_escapes(uri.path()) || !uri.query().is_none_or(encode::has_whole_escapes) {
         return Err(invalid(
             "The request target holds a `%` that is not followed by two hexadecimal digits.",
         ));

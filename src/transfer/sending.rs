@@ -2,7 +2,11 @@
 
 use bytes::Bytes;
 use http::{HeaderMap, HeaderName, HeaderValue, Method};
-use wharf_wire::{checksum::Md5Hasher, s3::Operation, sigv4::payload_sha256};
+use wharf_wire::{
+    checksum::Md5Hasher,
+    s3::Operation,
+    sigv4::{HexDigest, payload_sha256},
+};
 
 use crate::backend::{Payload, upstream::SendBody};
 
@@ -22,7 +26,7 @@ pub struct Sending {
 impl Sending {
     /// Nothing but headers.
     pub fn without_body(headers: HeaderMap) -> Self {
-        Self { headers, payload: Payload::Sha256(payload_sha256(b"")), body: SendBody::Empty }
+        Self { headers, payload: Payload::Sha256(HexDigest::OF_NOTHING), body: SendBody::Empty }
     }
 
     /// A document, whose hash is signed. S3 wants a digest of some documents besides, and no client's is passed on: it may

@@ -3,12 +3,11 @@
 use std::time::{Duration, SystemTime};
 
 use time::{
-    OffsetDateTime, PrimitiveDateTime,
+    Date, Month, OffsetDateTime, PrimitiveDateTime,
     format_description::{StaticFormatDescription, well_known::Rfc3339},
     macros::format_description,
 };
 
-const AMZ_DATE: StaticFormatDescription = format_description!("[year][month][day]T[hour][minute][second]Z");
 const HTTP_DATE: StaticFormatDescription =
     format_description!("[weekday repr:short], [day] [month repr:short] [year] [hour]:[minute]:[second] GMT");
 
@@ -27,7 +26,9 @@ impl Timestamp {
 
     /// From the form that HTTP prefers, `Fri, 24 May 2013 00:00:00 GMT`.
     pub fn from_http_date(text: &str) -> Option<Self> {
-        Self::parse(text, HTTP_DATE)
+        let utc = PrimitiveDateTime::parse(text, HTTP_DATE).ok()?.assume_utc();
+        let seconds = u64::try_from(utc.unix_timestamp()).ok()?;
+        Some(Self::from_unix_millis(seconds.saturating_mul(1000)))
     }
 
     /// From the form that S3's documents have, `2013-05-24T00:00:00.000Z`. What is less than a millisecond is dropped.
@@ -35,12 +36,6 @@ impl Timestamp {
         let time = OffsetDateTime::parse(text, &Rfc3339).ok()?;
         let millis = u64::try_from(time.unix_timestamp_nanos() / 1_000_000).ok()?;
         Some(Self::from_unix_millis(millis))
-    }
-
-    fn parse(text: &str, format: StaticFormatDescription) -> Option<Self> {
-        let utc = PrimitiveDateTime::parse(text, format).ok()?.assume_utc();
-        let seconds = u64::try_from(utc.unix_timestamp()).ok()?;
-        Some(Self::from_unix_millis(seconds.saturating_mul(1000)))
     }
 
     /// Milliseconds since the Unix epoch.
@@ -108,6 +103,16 @@ fn write_pairs(out: &mut [u8], numbers: &[u8]) {
     }
 }
 
+/// Reads as many pairs of decimal digits.
+fn read_pairs<const COUNT: usize>(text: &[u8]) -> Option<[u8; COUNT]> {
+    let digit = |byte: u8| byte.is_ascii_digit().then(|| byte - b'0');
+    let mut numbers = [0; COUNT];
+    for (number, [tens, ones]) in numbers.iter_mut().zip(text.as_chunks().0) {
+        *number = digit(*tens)? * 10 + digit(*ones)?;
+    }
+    Some(numbers)
+}
+
 /// The two decimal digits of a number below 100.
 fn digits(number: u8) -> [u8; 2] {
     [b'0' + number / 10, b'0' + number % 10]
@@ -125,9 +130,14 @@ impl AmzDate {
 
     /// A date as [`Self::as_str`] writes it, from the year 1970 on.
     pub fn parse(text: &str) -> Option<Self> {
-        let date = Timestamp::parse(text, AMZ_DATE)?.amz_date();
-        // Whatever else the parser may take for such a date is not signed as one.
-        (date.as_str() == text).then_some(date)
+        let text: [u8; 16] = text.as_bytes().try_into().ok()?;
+        let (date, clock) = text.split_at(Self::DAY_BYTES);
+        let [century, year, month, day] = read_pairs(date)?;
+        let [hour, minute, second] = read_pairs(clock.strip_prefix(b"T")?.strip_suffix(b"Z")?)?;
+        let year = i32::from(century) * 100 + i32::from(year);
+        let date = Date::from_calendar_date(year, Month::try_from(month).ok()?, day).ok()?;
+        let utc = date.with_hms(hour, minute, second).ok()?.assume_utc();
+        Some(Self { text, seconds: utc.unix_timestamp().try_into().ok()? })
     }
 
     /// `20130524T000000Z`

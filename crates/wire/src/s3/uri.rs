@@ -17,7 +17,7 @@ pub(super) fn decode_query(received: &str) -> Result<Cow<'_, str>, Refusal> {
 }
 
 fn text(received: &str, decode: fn(&str) -> Cow<'_, [u8]>) -> Result<Cow<'_, str>, Refusal> {
-    if !has_whole_escapes(received) {
+    if !encode::has_whole_escapes(received) {
         return Err(ErrorCode::InvalidURI.into());
     }
     match decode(received) {
@@ -26,12 +26,4 @@ fn text(received: &str, decode: fn(&str) -> Cow<'_, [u8]>) -> Result<Cow<'_, str
             String::from_utf8(bytes).map(Cow::from).map_err(|_| ErrorCode::InvalidURI.into())
         }
     }
-}
-
-/// Whether two digits follow each `%`.
-fn has_whole_escapes(received: &str) -> bool {
-    received.split('%').skip(1).all(|behind| {
-        let digits = behind.as_bytes().first_chunk::<2>();
-        digits.is_some_and(|digits| digits.iter().all(u8::is_ascii_hexdigit))
-    })
 }

@@ -9,6 +9,9 @@ use sha2::{Digest, Sha256};
 pub struct HexDigest([u8; 64]);
 
 impl HexDigest {
+    /// That of no bytes at all: most requests have no payload.
+    pub const OF_NOTHING: Self = Self(*b"e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855");
+
     pub(super) fn new(digest: &[u8; 32]) -> Self {
         let mut text = [0; 64];
         for (pair, byte) in text.as_chunks_mut::<2>().0.iter_mut().zip(digest) {
@@ -40,8 +43,9 @@ impl fmt::Debug for HexDigest {
 /// `x-amz-content-sha256` for a payload that is at hand.
 ///
 /// ```
-/// let empty = wharf_wire::sigv4::payload_sha256(b"");
-/// assert_eq!(empty.as_str(), "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855");
+/// use wharf_wire::sigv4::{HexDigest, payload_sha256};
+///
+/// assert_eq!(payload_sha256(b""), HexDigest::OF_NOTHING);
 /// ```
 pub fn payload_sha256(payload: &[u8]) -> HexDigest {
     HexDigest::new(&Sha256::digest(payload).into())

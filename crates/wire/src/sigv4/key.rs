@@ -1,6 +1,6 @@
 //! The derived signing key: good for one day, region and service. A value; caching it is the caller's affair.
 
-use std::fmt;
+use std::{fmt, ops::Range};
 
 use aws_sigv4::sign::v4::generate_signing_key;
 use hmac::{Hmac, KeyInit, Mac};
@@ -21,6 +21,8 @@ pub struct Scope {
     text: String,
     /// The day's midnight.
     day: Timestamp,
+    /// Where the region stands in the text.
+    region: Range<usize>,
 }
 
 impl Scope {
@@ -34,9 +36,11 @@ impl Scope {
     /// `service` is a parameter for the sake of AWS's test suite, which is signed for a service called `service`.
     pub(super) fn new(date: AmzDate, region: &str, service: &str) -> Self {
         let midnight = date.timestamp().unix_seconds() / Self::SECONDS_PER_DAY * Self::SECONDS_PER_DAY;
+        let region_at = date.day().len() + 1;
         Self {
             text: [date.day(), "/", region, "/", service, "/aws4_request"].concat(),
             day: Timestamp::from_unix_millis(midnight * 1000),
+            region: region_at..region_at + region.len(),
         }
     }
 
@@ -52,19 +56,18 @@ impl Scope {
 
     /// `20130524`
     pub fn day(&self) -> &str {
-        self.parts().0
+        self.text.get(..self.region.start - 1).unwrap_or_default()
     }
 
     /// `us-east-1`
     pub fn region(&self) -> &str {
-        self.parts().1
+        self.text.get(self.region.clone()).unwrap_or_default()
     }
 
-    /// Day, region, service. No part holds a slash.
-    fn parts(&self) -> (&str, &str, &str) {
-        let mut parts = self.text.split('/');
-        let mut next = || parts.next().unwrap_or_default();
-        (next(), next(), next())
+    /// `s3`
+    fn service(&self) -> &str {
+        let behind_region = self.text.get(self.region.end + 1..).unwrap_or_default();
+        behind_region.split('/').next().unwrap_or_default()
     }
 }
 
@@ -81,9 +84,8 @@ pub struct SigningKey {
 impl SigningKey {
     /// Derives the key for `scope` (aws-sigv4 does the derivation).
     pub fn derive(credentials: &Credentials, scope: Scope) -> Self {
-        let (_, region, service) = scope.parts();
         let secret = credentials.secret_access_key.expose_secret();
-        let derived = generate_signing_key(secret, scope.day.into(), region, service);
+        let derived = generate_signing_key(secret, scope.day.into(), scope.region(), scope.service());
         // HMAC fills a key up with zeros to its block length; a whole block is taken without a fallible length.
         let mut block = Zeroizing::new([0; 64]);
         block.iter_mut().zip(derived.as_ref()).for_each(|(slot, byte)| *slot = *byte);
