@@ -8,7 +8,7 @@ use std::{
 };
 
 use bytes::{Bytes, BytesMut};
-use http::{HeaderMap, Response, StatusCode, header};
+use http::{HeaderMap, HeaderName, Response, StatusCode, header};
 use http_body_util::Full;
 use hyper::body::{Body, Frame, SizeHint};
 use wharf_wire::{
@@ -80,14 +80,13 @@ pub(super) async fn succeeded(mut reply: Response<ReplyStream>) -> Result<Respon
     Err(S3Error::of_answer(&Answer::read(reply).await))
 }
 
+/// Most of a reply's headers pass, so those that do not are taken out.
 pub(super) fn keep_allowed(headers: &mut HeaderMap) {
-    let mut allowed = HeaderMap::with_capacity(headers.len());
-    for (name, value) in headers.iter() {
-        if headers::reply(name.as_str()) {
-            allowed.append(name.clone(), value.clone());
-        }
+    let held: Vec<HeaderName> =
+        headers.keys().filter(|name| !headers::reply(name.as_str())).cloned().collect();
+    for name in held {
+        headers.remove(name);
     }
-    *headers = allowed;
 }
 
 /// What an answer of 200 is that is no result: the error that came late, or nothing of S3's.
