@@ -275,7 +275,10 @@ pub fn finished(
     let Some(row) = held.map(|row| Row { lease: None, ..row }) else { return Finished::LeaseLost };
     let is_newest = row.generation == claimed.generation;
     match *finish {
-        Finish::Clean(_) => mirrored(row, claimed, around, moment),
+        Finish::Clean(ref record) => {
+            let row = if record.is_some() { seen_present(row, claimed) } else { row };
+            mirrored(row, claimed, around, moment)
+        }
         Finish::Again => Finished::Kept(Row { due: moment.now, ..row }),
         Finish::Retry { class, pause, is_unsure } => {
             let attempts = row.attempts + u32::from(!class.is_of_the_store());
@@ -294,6 +297,13 @@ pub fn finished(
     }
 }
 
+/// The key was there after the claim, so no delete that was over by then explains an absence. (Seen absent it would not do:
+/// a write that came late may put the mirror's object back.)
+fn seen_present(row: Row, claimed: Claimed) -> Row {
+    let was_over = row.delete_generation <= claimed.generation && row.delete_until < claimed.at;
+    if was_over { without_delete(row) } else { row }
+}
+
 /// The sides were equal at some time after the claim: what had been settled by then is mirrored.
 fn mirrored(row: Row, claimed: Claimed, around: Around, moment: Moment) -> Finished {
     let is_newest = row.generation == claimed.generation;
@@ -301,10 +311,7 @@ fn mirrored(row: Row, claimed: Claimed, around: Around, moment: Moment) -> Finis
     if is_newest && is_sure && !around.has_open_intents && !around.truth_is_elsewhere {
         return Finished::Cleared;
     }
-    let mut row = Row { since: claimed.at.max(row.since), attempts: 0, class: None, ..row };
-    if row.delete_generation <= claimed.generation && row.delete_until < claimed.at {
-        row = without_delete(row);
-    }
+    let row = Row { since: claimed.at.max(row.since), attempts: 0, class: None, ..row };
     if !is_newest {
         return Finished::Kept(Row { state: RowState::Waiting, due: moment.now, ..row });
     }

@@ -40,6 +40,19 @@ fn kept(finished: Finished) -> Row {
 const ALONE: Around = Around { has_open_intents: false, truth_is_elsewhere: false };
 const CLEAN: Finish = Finish::Clean(None);
 
+/// Both sides have the key.
+fn copied() -> Finish {
+    Finish::Clean(Some(Record {
+        primary_etag: "p".to_owned(),
+        mirror_etag: "m".to_owned(),
+        bytes: 3,
+        checksum: None,
+        last_modified: None,
+        metadata_digest: "plain".to_owned(),
+        tags_digest: Some("none".to_owned()),
+    }))
+}
+
 mod journal {
     use super::*;
 
@@ -99,14 +112,17 @@ mod journal {
         assert!(row.may_delete(), "the mirror still has what was deleted");
         let (row, claim) = take(row, 1, 7);
         let open = Around { has_open_intents: true, ..ALONE };
-        assert!(!kept(finished(Some(row), claim, &CLEAN, open, at(8))).may_delete());
+        assert!(!kept(finished(Some(row), claim, &copied(), open, at(8))).may_delete());
         let deleted_again = after_change(Some(row), Change::Delete, Outcome::Changed, 8);
-        assert!(kept(finished(Some(deleted_again), claim, &CLEAN, open, at(9))).may_delete());
+        assert!(kept(finished(Some(deleted_again), claim, &copied(), open, at(9))).may_delete());
         let unknown = after_change(None, Change::Delete, Outcome::Unknown, 5);
         let (row, claim) = take(unknown, 1, 7);
-        assert!(kept(finished(Some(row), claim, &CLEAN, ALONE, at(8))).may_delete(), "it may still come");
+        assert!(kept(finished(Some(row), claim, &copied(), ALONE, at(8))).may_delete(), "it may still come");
         let (row, claim) = take(after_change(None, Change::Delete, Outcome::Changed, 5), 1, 5);
-        assert!(kept(finished(Some(row), claim, &CLEAN, open, at(8))).may_delete(), "which was first?");
+        assert!(kept(finished(Some(row), claim, &copied(), open, at(8))).may_delete(), "which was first?");
+        let (row, claim) = take(after_change(None, Change::Delete, Outcome::Changed, 5), 1, 7);
+        let absent = kept(finished(Some(row), claim, &CLEAN, open, at(8)));
+        assert!(absent.may_delete(), "a late write may put the mirror's object back");
     }
 
     #[test]
@@ -182,15 +198,8 @@ mod plans {
     }
 
     fn record() -> Record {
-        Record {
-            primary_etag: "p".to_owned(),
-            mirror_etag: "m".to_owned(),
-            bytes: 3,
-            checksum: None,
-            last_modified: None,
-            metadata_digest: "plain".to_owned(),
-            tags_digest: Some("none".to_owned()),
-        }
+        let Finish::Clean(Some(record)) = copied() else { panic!("it has a record") };
+        record
     }
 
     fn dirty(truth: Side, delete_generation: u64) -> Row {

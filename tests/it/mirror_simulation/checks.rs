@@ -84,6 +84,21 @@ impl World {
         );
     }
 
+    /// A worker that holds its lease has done its step, the source was as it had been before, and nobody else can have
+    /// written to the target.
+    pub(super) fn check_mirrored(&self, worker: usize, store: usize, key: usize) {
+        let claim = self.workers[worker].claim.as_ref();
+        let is_alone =
+            claim.is_some_and(|claim| claim.until > self.now && claim.row.unsure_until <= claim.claimed.at);
+        assert!(!is_alone || self.stores.is_equal(store, key), "key {key} at {store} differs after a step");
+    }
+
+    /// A row was cleared: nothing may be open that could make it dirty again by itself.
+    pub(super) fn check_cleared(&self, mirror: usize, key: usize) {
+        let currency = self.journal.currency(mirror, key);
+        assert!(!matches!(currency, Currency::Dirty { .. }), "key {key} is cleared, and {currency:?}");
+    }
+
     /// What is called current is equal at this moment, as long as nobody writes past Wharf.
     pub(super) fn check_currency(&mut self) {
         for key in 0..KEYS {

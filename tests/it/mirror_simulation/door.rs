@@ -122,7 +122,9 @@ impl World {
             return Stage::Answered(Outcome::Unchanged);
         }
         let sender = Sender::Door(node);
-        let request = Request { id: 0, sender, store: PRIMARY, key, action, version: 0, reply: None };
+        let arrives_at = self.arrival();
+        let request =
+            Request { id: 0, sender, store: PRIMARY, key, action, version: 0, arrives_at, reply: None };
         self.note(|| format!("operation {index}: forwards {action:?}"));
         Stage::Asked(self.stores.send(request))
     }

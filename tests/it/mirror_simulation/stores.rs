@@ -74,6 +74,8 @@ pub(super) struct Request {
     pub(super) action: Action,
     /// The version of a copy's source.
     pub(super) version: u32,
+    /// Before this it is on its way.
+    pub(super) arrives_at: u64,
     pub(super) reply: Option<Reply>,
 }
 
@@ -134,6 +136,11 @@ impl Stores {
 
     pub(super) fn is_on_its_way(&self, id: u32) -> bool {
         self.requests.iter().any(|request| request.id == id)
+    }
+
+    /// Whether any request may still change the key at the store.
+    pub(super) fn may_change(&self, store: usize, key: usize) -> bool {
+        self.requests.iter().any(|sent| (sent.store, sent.key) == (store, key) && sent.reply.is_none())
     }
 
     /// Nobody waits for the request any more; it may take effect for a while.

@@ -246,9 +246,9 @@ impl World {
         };
         let version = work.stored.map_or(0, |stored| stored.version);
         self.reached(node, Point::TargetLastByte)?;
-        let sender = Sender::Worker(index);
+        let (sender, arrives_at) = (Sender::Worker(index), self.arrival());
         self.note(|| format!("worker {index}: asks for {action:?}"));
-        let request = Request { id: 0, sender, store, key, action, version, reply: None };
+        let request = Request { id: 0, sender, store, key, action, version, arrives_at, reply: None };
         let request = self.stores.send(request);
         Ok(Stage::Asked(work, request))
     }
@@ -290,6 +290,10 @@ impl World {
         if again != work.source {
             return Stage::Finishing(Finish::Again);
         }
+        let (store, key) = (self.workers[index].target(), self.workers[index].claim().key);
+        if !self.stores.may_change(store, key) && !self.stores.may_change(PRIMARY, key) {
+            self.check_mirrored(index, store, key);
+        }
         self.workers[index].copied = work.stored.map(|stored| stored.version);
         let record = match (&again, work.stored) {
             (Seen::Present(source), Some(stored)) => {
@@ -328,6 +332,9 @@ impl World {
         let finished = self.journal.finish(mirror, &claim, &finish, self.now);
         self.note(|| format!("worker {index}: finishes {finish:?}: {finished:?}"));
         self.touched[claim.key] = true;
+        if finished == Finished::Cleared {
+            self.check_cleared(mirror, claim.key);
+        }
         if let (Finish::Clean(Some(_)), Some(version)) = (&finish, self.workers[index].copied)
             && finished != Finished::LeaseLost
         {

@@ -162,7 +162,7 @@ impl World {
             70..84 => self.step_request(),
             84..91 => self.pass(20),
             91 => self.pass(700),
-            92..97 => self.step_client(),
+            92..96 => self.step_client(),
             _ => self.step_fate(),
         }
     }
@@ -327,7 +327,8 @@ impl World {
             return;
         }
         let index = self.random.below(self.stores.requests.len());
-        if self.stores.requests[index].reply.is_some() {
+        let Request { reply, arrives_at, .. } = self.stores.requests[index];
+        if reply.is_some() || arrives_at > self.now {
             return;
         }
         let faults = (!self.is_calm).then_some(&mut self.random);
@@ -349,6 +350,12 @@ impl World {
         if store == PRIMARY && action == Action::Delete && sender != FOREIGN {
             self.deletes.done(key, version);
         }
+    }
+
+    /// When a request that is sent now is at its store: mostly at once, now and then almost too late.
+    pub(super) fn arrival(&mut self) -> u64 {
+        let is_slow = self.has_fault(20);
+        self.now + if is_slow { self.random.below(1000) as u64 } else { 0 }
     }
 
     fn pass(&mut self, most: usize) {
@@ -388,12 +395,13 @@ impl World {
                 self.journal.is_down = true;
                 self.note(|| "the journal: goes down".to_owned());
             }
-            12 => {
+            12..14 => {
                 self.note(|| format!("node {node}: killed"));
                 self.crash(node);
             }
-            13..15 => {
-                self.nodes[node].frozen_until = self.now + 100 + self.random.below(1000) as u64;
+            14..16 => {
+                let most = if self.random.percent(20) { 4000 } else { 900 };
+                self.nodes[node].frozen_until = self.now + 100 + self.random.below(most) as u64;
                 self.note(|| format!("node {node}: freezes"));
             }
             _ => self.foreign(),
@@ -410,8 +418,9 @@ impl World {
         let number = self.writes;
         let action =
             if self.random.percent(50) { Action::Delete } else { Action::Put(self.value(key, number)) };
+        let (sender, arrives_at) = (FOREIGN, self.now);
         let request =
-            Request { id: 0, sender: FOREIGN, store: PRIMARY, key, action, version: 0, reply: None };
+            Request { id: 0, sender, store: PRIMARY, key, action, version: 0, arrives_at, reply: None };
         self.is_foreign[key] = true;
         let version = self.stores.apply(&request, self.now);
         self.happened(&request, version);
