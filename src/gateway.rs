@@ -5,13 +5,18 @@
 //!       ├─→ Live rules, certificates ─────────────────────────────────────↗
 //!       ├─→ Origins (a client for each provider) ─→ S3 endpoint ─→ Pipeline ─→ s3 door
 //!       ├─→ Mirrors (the journal, opened with the first mirrored bucket) ─↗
+//!       │      └─→ Workers (they copy what the journal says)
 //!       ├─→ AppProxy (a client for the app behind Wharf) ─→ Pipeline ─→ api door
 //!       └─→ Metrics ─→ Admin ─→ admin door
 //! ```
 //!
 //! A reload builds all of it anew from the new configuration and swaps it in only when everything could be built.
 
-use std::{net::SocketAddr, sync::Arc, time::Duration};
+use std::{
+    net::SocketAddr,
+    sync::{Arc, OnceLock},
+    time::Duration,
+};
 
 use thiserror::Error;
 
@@ -25,7 +30,11 @@ use crate::{
         checked::{Listener, Server},
         restart_needed,
     },
-    mirror::{Mirrors, moved::MoveError},
+    mirror::{
+        Mirrors,
+        moved::MoveError,
+        worker::{self, Current, Workers},
+    },
     pipeline::{ApiDoor, Pipeline, S3Door, Snapshot},
     request::{authenticate::Authenticator, cors::CorsPolicy, rate_limit::RateLimits},
     s3_endpoint::S3Endpoint,
@@ -88,7 +97,9 @@ struct Core {
     live: Arc<Live>,
     certificates: DoorCertificates,
     mirrors: Arc<Mirrors>,
-    /// Of all doors that apps use.
+    /// Begun with the first configuration that has mirrors.
+    workers: OnceLock<Workers>,
+    /// Of all doors that apps use, and of the workers.
     drain: Drain,
 }
 
@@ -184,7 +195,27 @@ impl Core {
         let snapshot = snapshot(config, &shared, &mirrors, &drain, None)?;
         mirrors.settle(&snapshot.config).await?;
         let pipeline = Arc::new(Pipeline::new(snapshot, clock, metrics));
-        Ok(Self { shared, pipeline, live, certificates, mirrors, drain })
+        let core = Self { shared, pipeline, live, certificates, mirrors, workers: OnceLock::new(), drain };
+        core.mirror();
+        Ok(core)
+    }
+
+    /// Has the workers mirror as the configuration in force says.
+    fn mirror(&self) {
+        let Some(journal) = self.mirrors.journal() else { return };
+        let snapshot = self.pipeline.snapshot();
+        let (config, origins) = (Arc::clone(&snapshot.config), Arc::clone(&snapshot.origins));
+        let current = Current { config, origins };
+        if let Some(workers) = self.workers.get() {
+            return workers.replace(current);
+        }
+        let parts = worker::Parts {
+            journal: journal.clone(),
+            metrics: Arc::clone(&self.shared.metrics),
+            clock: self.shared.clock,
+            drain: self.drain.clone(),
+        };
+        self.workers.get_or_init(|| Workers::start(parts, current));
     }
 
     async fn open(
@@ -210,6 +241,7 @@ impl Core {
         self.certificates.replace(&certificates);
         self.live.replace(&server);
         self.pipeline.replace(snapshot);
+        self.mirror();
         Ok(())
     }
 }

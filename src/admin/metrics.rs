@@ -9,8 +9,10 @@ use prometheus_client::{
     registry::Registry,
 };
 
+use super::mirrors::MirrorFamilies;
 use crate::{
     backend::{OriginMetrics, Outcome},
+    mirror::MirrorMetrics,
     server::DoorMetrics,
 };
 
@@ -27,6 +29,7 @@ pub struct Metrics {
     errors: Family<ErrorLabels, Counter>,
     reloads: Family<ReloadLabels, Counter>,
     origins: OriginFamilies,
+    mirrors: MirrorFamilies,
     /// Requests that were admitted and whose reply has not been handed over.
     pub requests_in_flight: Gauge,
     /// The upload API's connections.
@@ -87,6 +90,7 @@ impl Default for Metrics {
             errors: Family::default(),
             reloads: Family::default(),
             origins: OriginFamilies::default(),
+            mirrors: MirrorFamilies::default(),
             requests_in_flight: Gauge::default(),
             api_door: DoorMetrics::default(),
             s3_door: DoorMetrics::default(),
@@ -95,6 +99,7 @@ impl Default for Metrics {
         metrics.register();
         metrics.register_doors();
         metrics.register_origins();
+        metrics.mirrors.register(&mut metrics.registry);
         metrics
     }
 }
@@ -176,6 +181,11 @@ impl Metrics {
             breaker: self.origins.breakers.get_or_create_owned(&labels),
             in_flight_limit: self.origins.in_flight_limits.get_or_create_owned(&labels),
         }
+    }
+
+    /// The counters of a bucket's mirror, by their names in the configuration.
+    pub fn mirror(&self, bucket: &str, mirror: &str) -> MirrorMetrics {
+        self.mirrors.of(bucket, mirror)
     }
 
     /// Counts one request that has ended; without a status its client left before the reply.

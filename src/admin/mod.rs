@@ -1,6 +1,7 @@
 //! Health and metrics, for operators and their machines.
 
 mod metrics;
+mod mirrors;
 
 use std::{net::SocketAddr, sync::Arc};
 

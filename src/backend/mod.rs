@@ -7,5 +7,5 @@ mod signing_keys;
 pub mod upstream;
 
 pub use address::is_forbidden;
-pub use origin::{Origin, OriginMetrics, Origins, Outcome, Outgoing, Payload, Shared};
+pub use origin::{Jitter, Origin, OriginMetrics, Origins, Outcome, Outgoing, Payload, Shared};
 pub use signing_keys::SigningKeys;

@@ -34,7 +34,6 @@ use wharf_wire::{
 use self::{
     gate::Gate,
     outcome::{can_be_repeated, retry_after},
-    retry::Jitter,
     skew::Skew,
 };
 use super::{
@@ -54,6 +53,7 @@ pub use breaker::Position;
 pub use gate::Slot;
 pub use metrics::OriginMetrics;
 pub use outcome::Outcome;
+pub use retry::Jitter;
 pub(super) use sign::request as sign;
 
 /// Bytes of a refusal that are looked at for S3's code.

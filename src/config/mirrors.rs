@@ -5,18 +5,41 @@
 
 use std::{collections::HashSet, sync::Arc};
 
+use http::Uri;
+use secrecy::{ExposeSecret, SecretString};
+
 use super::{
     buckets::{self, Buckets, Home},
     checked::{BucketConfig, Failover, FailoverReads, FailoverWrites, MirrorConfig, MirrorMode, Mirroring},
     providers::Providers,
     raw::{self, Table},
+    secret::SecretKeys,
 };
 
+const WEBHOOK: SecretKeys = SecretKeys { inline: "alert_webhook", file: "alert_webhook_file" };
 const NAME_HINT: &str = "give each mirror of a bucket a name of its own: `name = \"offsite\"`";
 
 /// Reads `[mirroring]`.
 pub(super) fn settings(table: &mut Table<'_>) -> Mirroring {
-    Mirroring { copies_in_flight_max: table.count("copies_in_flight_max", 32, 1..=1000) }
+    Mirroring {
+        copies_in_flight_max: table.count("copies_in_flight_max", 32, 1..=1000),
+        lag_alert: table.seconds("lag_alert_seconds", 300, 1..=86_400),
+        alert_webhook: webhook(table),
+    }
+}
+
+fn webhook(table: &mut Table<'_>) -> Option<SecretString> {
+    let webhook = WEBHOOK.read(table)?;
+    if is_url(webhook.expose_secret()) {
+        return Some(webhook);
+    }
+    table.problem("alert_webhook", "is no URL that can be posted to", "write `https://…`");
+    None
+}
+
+fn is_url(text: &str) -> bool {
+    text.parse::<Uri>()
+        .is_ok_and(|uri| matches!(uri.scheme_str(), Some("http" | "https")) && uri.host().is_some())
 }
 
 /// Reads a bucket's mirrors.

@@ -6,9 +6,12 @@
 
 pub mod crash_point;
 mod doors;
+mod metrics;
 pub mod moved;
 pub mod report;
 pub mod resync;
 pub mod state;
+pub mod worker;
 
 pub use doors::{Intents, Mirrors};
+pub use metrics::MirrorMetrics;

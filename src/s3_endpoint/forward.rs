@@ -18,19 +18,14 @@ use crate::{
         Outgoing,
         upstream::{ReplyStream, UpstreamError},
     },
-    config::checked::{EncryptionChoice, ServerLimits},
+    config::checked::ServerLimits,
     error::S3Error,
-    transfer::{method, strip_aws_chunked},
+    transfer::{Defaults, method, strip_aws_chunked},
 };
 
 pub(super) use crate::transfer::Sending;
 
-const STORAGE_CLASS: HeaderName = HeaderName::from_static("x-amz-storage-class");
-const ENCRYPTION: HeaderName = HeaderName::from_static("x-amz-server-side-encryption");
-const KMS_KEY: HeaderName = HeaderName::from_static("x-amz-server-side-encryption-aws-kms-key-id");
 const REQUEST_PAYER: HeaderName = HeaderName::from_static("x-amz-request-payer");
-const CUSTOMER_ALGORITHM: HeaderName =
-    HeaderName::from_static("x-amz-server-side-encryption-customer-algorithm");
 
 /// A request on its way through a handler: what was asked, and where it goes.
 pub(super) struct Handling<'a> {
@@ -194,26 +189,9 @@ fn add(name: &HeaderName, value: &HeaderValue, sent: &mut HeaderMap) -> Result<(
 
 /// Adds what the configuration wants of every new object of the bucket and the caller did not say otherwise.
 pub(super) fn add_defaults(place: &Place<'_>, headers: &mut HeaderMap) -> Result<(), S3Error> {
-    if let Some(class) = place.bucket.storage_class
-        && !headers.contains_key(STORAGE_CLASS)
-    {
-        headers.insert(STORAGE_CLASS, HeaderValue::from_static(class.name));
-    }
-    let is_encrypted = headers.contains_key(ENCRYPTION) || headers.contains_key(CUSTOMER_ALGORITHM);
-    match &place.bucket.encryption {
-        None => {}
-        Some(_) if is_encrypted => {}
-        Some(EncryptionChoice::SseS3) if place.origin.account().profile().encrypts_unasked => {}
-        Some(EncryptionChoice::SseS3) => {
-            headers.insert(ENCRYPTION, HeaderValue::from_static("AES256"));
-        }
-        Some(EncryptionChoice::SseKms { key_id }) => {
-            let key_id = HeaderValue::from_str(key_id).map_err(|error| {
-                S3Error::from(ErrorCode::InternalError).cause(format!("the bucket's KMS key: {error}"))
-            })?;
-            headers.insert(ENCRYPTION, HeaderValue::from_static("aws:kms"));
-            headers.insert(KMS_KEY, key_id);
-        }
-    }
-    Ok(())
+    let bucket = place.bucket;
+    let defaults = Defaults { storage_class: bucket.storage_class, encryption: bucket.encryption.as_ref() };
+    defaults.add_to(headers, place.origin.account().profile()).map_err(|error| {
+        S3Error::from(ErrorCode::InternalError).cause(format!("the bucket's KMS key: {error}"))
+    })
 }

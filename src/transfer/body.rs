@@ -14,7 +14,10 @@ use super::{
     Opened, Side, TransferError,
     digest::{Claim, Digest, Digester},
 };
-use crate::backend::upstream::{ReplyStream, SendBody, SendError};
+use crate::{
+    backend::upstream::{ReplyStream, SendBody, SendError},
+    mirror::crash_point::{Point, reached},
+};
 
 /// The bytes of an opened source, on their way to a target.
 pub(super) struct Copied {
@@ -59,6 +62,7 @@ impl Copied {
     fn finish(&mut self) -> Result<(), TransferError> {
         let Some(digest) = self.digester.take().map(Digester::finish) else { return Ok(()) };
         self.claim.verify(&digest.checksum)?;
+        reached(Point::TargetLastByte);
         if let Some(done) = self.done.take() {
             // Whoever does not listen does not need it.
             let _ = done.send(digest);

@@ -84,16 +84,20 @@ pub enum Class {
     Auth,
     /// Another configuration: there is no such bucket, or it takes no more. No other object will fare better.
     Config,
+    /// Waiting for the provider, who cannot be reached, or is left alone because it failed too often.
+    Unreachable,
     /// Fewer requests.
     Throttled,
     /// Time.
     Transient,
     /// Nothing: the same object will fail again.
     Permanent,
-    /// The source is not there.
+    /// The provider says that the source is not there.
     Absent,
-    /// The source has to be decrypted with a customer's key, or restored from an archive, before anybody can read it.
-    Unreadable,
+    /// A customer's key has to decrypt the source, and nobody else has it.
+    CustomerKey,
+    /// The source has to be restored from an archive before anybody can read it.
+    Archived,
 }
 
 impl TransferError {
@@ -169,11 +173,6 @@ impl TransferError {
         matches!(self, Self::Unanswered { error: UpstreamError::Open(_) | UpstreamError::Busy(_), .. })
     }
 
-    /// Whether the source is what the asker has already.
-    pub fn is_not_modified(&self) -> bool {
-        self.status() == Some(StatusCode::NOT_MODIFIED)
-    }
-
     /// Whether the provider did nothing of what it was asked: it says so, or was too busy to be asked.
     pub(super) fn was_refused(&self) -> bool {
         self.was_held_back()
@@ -190,24 +189,24 @@ fn class_of_silence(error: &UpstreamError) -> Class {
         UpstreamError::Resolve(_)
         | UpstreamError::Connect(_)
         | UpstreamError::Tls(_)
-        | UpstreamError::Timeout(_)
+        | UpstreamError::Open(_) => Class::Unreachable,
+        UpstreamError::Timeout(_)
         | UpstreamError::Http(_)
         | UpstreamError::Body(_)
-        | UpstreamError::Open(_)
         | UpstreamError::TooLarge(_) => Class::Transient,
     }
 }
 
-/// By the code where there is one, else by the status.
+/// By the code where there is one, else by the status. That an object is not there is believed by its code alone: a bucket
+/// that is gone, and a proxy that is lost, have the same status.
 fn class_of_answer(side: Side, answer: &Answer) -> Class {
     let status = answer.status;
     answer.code().and_then(|code| class_of_code(side, code)).unwrap_or(match status {
         StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN => Class::Auth,
         StatusCode::TOO_MANY_REQUESTS => Class::Throttled,
         StatusCode::SERVICE_UNAVAILABLE if answer.retry_after().is_some() => Class::Throttled,
-        StatusCode::NOT_FOUND if side == Side::Source => Class::Absent,
         // To `HEAD` of an object that a customer's key encrypts; nothing else about it can be wrong.
-        StatusCode::BAD_REQUEST if side == Side::Source && answer.document.is_none() => Class::Unreadable,
+        StatusCode::BAD_REQUEST if side == Side::Source && answer.document.is_none() => Class::CustomerKey,
         StatusCode::NOT_IMPLEMENTED | StatusCode::BAD_REQUEST | StatusCode::METHOD_NOT_ALLOWED => {
             Class::Permanent
         }
@@ -235,7 +234,8 @@ fn class_of_code(side: Side, code: &str) -> Option<Class> {
         | "XMinioStorageFull" => Class::Config,
         _ if code.starts_with("KMS.") => Class::Config,
         "NoSuchKey" | "NoSuchVersion" if side == Side::Source => Class::Absent,
-        "InvalidObjectState" | "InvalidRequest" if side == Side::Source => Class::Unreadable,
+        "InvalidObjectState" if side == Side::Source => Class::Archived,
+        "InvalidRequest" if side == Side::Source => Class::CustomerKey,
         "SlowDown" | "SlowDownRead" | "SlowDownWrite" | "TooManyRequests" | "RequestLimitExceeded" => {
             Class::Throttled
         }
@@ -271,15 +271,15 @@ mod tests {
             (target, 403, Some("SignatureDoesNotMatch"), Class::Auth),
             (target, 400, Some("ExpiredToken"), Class::Auth),
             (source, 403, None, Class::Auth),
-            (source, 403, Some("InvalidObjectState"), Class::Unreadable),
-            (source, 400, Some("InvalidRequest"), Class::Unreadable),
-            (source, 400, None, Class::Unreadable),
+            (source, 403, Some("InvalidObjectState"), Class::Archived),
+            (source, 400, Some("InvalidRequest"), Class::CustomerKey),
+            (source, 400, None, Class::CustomerKey),
             (source, 400, Some("InvalidArgument"), Class::Permanent),
             (target, 400, Some("InvalidRequest"), Class::Permanent),
             (target, 404, Some("NoSuchBucket"), Class::Config),
             (source, 404, Some("NoSuchBucket"), Class::Config),
             (source, 404, Some("NoSuchKey"), Class::Absent),
-            (source, 404, None, Class::Absent),
+            (source, 404, None, Class::Transient),
             (target, 404, Some("NoSuchUpload"), Class::Transient),
             (target, 301, Some("PermanentRedirect"), Class::Config),
             (target, 503, Some("SlowDown"), Class::Throttled),

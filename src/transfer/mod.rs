@@ -20,15 +20,17 @@ mod range;
 mod run;
 mod sending;
 mod source;
+mod tags;
 mod target;
 mod upload;
 
 pub use answer::{Answer, late_error};
 pub use error::{Class, Side, TransferError};
-pub use metadata::{is_metadata, strip_aws_chunked, tags_as_query};
+pub use metadata::{Defaults, is_metadata, strip_aws_chunked};
 pub use object::Object;
 pub use range::{Range, part_count};
 pub use run::{Transfer, Written};
 pub use sending::{Sending, method};
 pub use source::{Found, Opened, Source};
+pub use tags::{Tags, tags_as_query, tags_header};
 pub use target::{Stored, Target};

@@ -9,9 +9,12 @@ use wharf_wire::{
 };
 
 use super::{Sending, method};
-use crate::backend::{
-    Origin, Outgoing,
-    upstream::{ReplyStream, UpstreamError},
+use crate::{
+    backend::{
+        Origin, Outgoing,
+        upstream::{ReplyStream, UpstreamError},
+    },
+    request::authorize::walks_up,
 };
 
 /// Where one side of a transfer is. It outlives the request that named it, for what has to be cleaned up.
@@ -26,6 +29,21 @@ impl Object {
     /// The object that `origin`'s provider knows as `key` in `bucket`.
     pub fn new(origin: Arc<Origin>, bucket: BucketName, key: ObjectKey) -> Self {
         Self { origin, bucket, key }
+    }
+
+    /// The same for a key as its bucket's users know it, below the bucket's prefix; else what is wrong with it there.
+    pub fn below(
+        origin: Arc<Origin>,
+        bucket: BucketName,
+        key_prefix: &str,
+        key: &str,
+    ) -> Result<Self, &'static str> {
+        if !key_prefix.is_empty() && walks_up(key) {
+            return Err("a part of it is `..`, which could lead out of the bucket's prefix");
+        }
+        let key = ObjectKey::parse(&[key_prefix, key].concat());
+        let key = key.map_err(|_| "with the bucket's prefix, it is longer than keys can be")?;
+        Ok(Self { origin, bucket, key })
     }
 
     /// The provider.

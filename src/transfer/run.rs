@@ -148,7 +148,8 @@ struct StoredPart {
 }
 
 fn is_worth_another_try(error: &TransferError) -> bool {
-    *error != TransferError::Changed && matches!(error.class(), Class::Transient | Class::Throttled)
+    *error != TransferError::Changed
+        && matches!(error.class(), Class::Transient | Class::Throttled | Class::Unreachable)
 }
 
 /// The checksum of the whole, of those of its parts.

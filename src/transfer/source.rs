@@ -2,12 +2,12 @@
 
 use http::{HeaderMap, HeaderName, HeaderValue, Response, StatusCode, header};
 use hyper::body::Body;
-use wharf_wire::{
-    s3::{Operation, Parameter, Parameters},
-    xml::{self, DOCUMENT_BYTES_MAX},
-};
+use wharf_wire::s3::{Operation, Parameter, Parameters};
 
-use super::{Object, Range, Sending, Side, TransferError, answer, tags_as_query};
+use super::{
+    Object, Range, Sending, Side, TransferError, answer,
+    tags::{self, Tags},
+};
 use crate::backend::upstream::ReplyStream;
 
 /// Asks for an object's checksum.
@@ -104,6 +104,18 @@ impl Source {
         self.read(range, headers).await
     }
 
+    /// The same, unless the object is the one that has this `etag`: then there is nothing.
+    pub async fn open_unless(&self, etag: Option<&str>) -> Result<Option<Opened>, TransferError> {
+        let mut headers = self.headers.clone();
+        if let Some(etag) = etag {
+            headers.insert(header::IF_NONE_MATCH, value(etag.to_owned())?);
+        }
+        match self.read(None, headers).await {
+            Err(error) if error.status() == Some(StatusCode::NOT_MODIFIED) => Ok(None),
+            opened => opened.map(Some),
+        }
+    }
+
     /// Reads on, if the object is still the one that has this `etag`.
     pub async fn reopen(&self, range: Range, etag: &HeaderValue) -> Result<Opened, TransferError> {
         let mut headers = self.headers.clone();
@@ -142,21 +154,14 @@ impl Source {
         answer::succeeded(Side::Source, reply).await
     }
 
-    /// The object's tags, as the header of a new object has them. `found` says whether there are any; one that may
-    /// not be asked for is an error, and never an object without its tags.
-    pub async fn tags(&self, found: &HeaderMap) -> Result<Option<HeaderValue>, TransferError> {
+    /// The object's tags. `found` says whether there are any; one that may not be asked for is an error, and never an
+    /// object without its tags.
+    pub async fn tags(&self, found: &HeaderMap) -> Result<Tags, TransferError> {
         if found.get(TAG_COUNT).is_none_or(|count| count == "0") {
-            return Ok(None);
+            return Ok(Tags::new());
         }
-        value(tags_as_query(&self.tag_set().await?)).map(Some)
-    }
-
-    /// The object's tags, whether or not anything says that there are any.
-    pub async fn tag_set(&self) -> Result<Vec<(String, String)>, TransferError> {
         let reply = self.ask(Operation::GetObjectTagging, self.headers.clone()).await?;
-        let document = reply.into_body().read(DOCUMENT_BYTES_MAX).await;
-        let document = document.map_err(|error| TransferError::unanswered(Side::Source, error))?;
-        xml::read_tagging(&document).map_err(|error| answer::late_error(Side::Source, &document, error))
+        tags::read(Side::Source, reply).await
     }
 }
 

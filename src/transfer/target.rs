@@ -1,5 +1,6 @@
 //! The side of a transfer that is written.
 
+use bytes::Bytes;
 use http::{HeaderMap, HeaderName, HeaderValue, Response, header};
 use wharf_wire::{
     checksum::ChecksumAlgorithm,
@@ -8,7 +9,7 @@ use wharf_wire::{
         Operation, Parameters,
         headers::{self, Passage},
     },
-    xml::ObjectResult,
+    xml::{self, ObjectResult},
 };
 
 use super::{
@@ -16,6 +17,7 @@ use super::{
     digest::claimed,
     source::{CHECKSUM_MODE, ENABLED},
     strip_aws_chunked,
+    tags::Tags,
 };
 use crate::backend::{
     Payload,
@@ -127,6 +129,28 @@ impl Target {
         let sent = self.object.send(operation, parameters, sending).await;
         let reply = sent.map_err(|error| TransferError::unanswered(Side::Target, error))?;
         answer::succeeded(Side::Target, reply).await
+    }
+
+    /// Gives the object these tags in place of those that it has.
+    pub async fn set_tags(&self, tags: &Tags) -> Result<(), TransferError> {
+        if tags.is_empty() {
+            return self.order(Operation::DeleteObjectTagging).await.map(drop);
+        }
+        let operation = Operation::PutObjectTagging;
+        let document = Bytes::from(xml::write_tagging(tags));
+        let sending = Sending::document(self.headers_of(operation), document);
+        self.ask(operation, &Parameters::default(), sending).await.map(drop)
+    }
+
+    /// Deletes the object, if it is there.
+    pub async fn delete(&self) -> Result<(), TransferError> {
+        self.order(Operation::DeleteObject).await.map(drop)
+    }
+
+    /// Asks for what needs no more than its name.
+    async fn order(&self, operation: Operation) -> Result<Response<ReplyStream>, TransferError> {
+        let sending = Sending::without_body(self.headers_of(operation));
+        self.ask(operation, &Parameters::default(), sending).await
     }
 
     /// The headers that `operation` takes.

@@ -10,6 +10,7 @@ use wharf_wire::{
 use super::{Sending, Side, Stored, Target, TransferError, answer::late_error, target::date};
 use crate::{
     backend::upstream::{ReplyStream, SendBody},
+    mirror::crash_point::{Point, reached},
     server::Drain,
 };
 
@@ -44,6 +45,7 @@ impl<'a> Upload<'a> {
         let sending = Sending::without_body(target.headers_of(operation));
         let answer = answer(target.ask(operation, &Parameters::default(), sending).await?).await?;
         let id = xml::read_upload_id(&answer).map_err(|error| late_error(Side::Target, &answer, error))?;
+        reached(Point::UploadBegun);
         let mut parameters = Parameters::default();
         parameters.set(Parameter::UploadId, id);
         Ok(Self { target, drain, parameters, stage: Stage::Parts })
@@ -53,7 +55,9 @@ impl<'a> Upload<'a> {
     pub(super) async fn store(&self, number: u16, body: SendBody) -> Result<String, TransferError> {
         let mut parameters = self.parameters.clone();
         parameters.set(Parameter::PartNumber, number.to_string());
-        Ok(self.target.send(Operation::UploadPart, &parameters, body).await?.result.etag)
+        let stored = self.target.send(Operation::UploadPart, &parameters, body).await?;
+        reached(Point::PartStored);
+        Ok(stored.result.etag)
     }
 
     /// Makes the object of its parts.
@@ -62,9 +66,13 @@ impl<'a> Upload<'a> {
         let document = Bytes::from(xml::write_complete_multipart(parts));
         let sending = Sending::document(self.target.headers_of(operation), document);
         self.stage = Stage::Completing;
+        reached(Point::UploadCompleting);
         let outcome = self.completed(sending).await;
         match &outcome {
-            Ok(_) => self.stage = Stage::Complete,
+            Ok(_) => {
+                self.stage = Stage::Complete;
+                reached(Point::UploadCompleted);
+            }
             Err(error) if error.was_refused() => self.stage = Stage::Parts,
             Err(_) => {}
         }

@@ -24,6 +24,8 @@ mod mirror_moved;
 mod mirror_restore;
 mod mirror_simulation;
 mod mirror_sync;
+mod mirror_worker;
+mod mirror_worker_faults;
 mod provider_probe;
 mod rate_limit;
 mod s3_attacks;

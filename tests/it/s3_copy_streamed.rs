@@ -170,7 +170,7 @@ async fn tags_go_along() {
 }
 
 /// The bytes that a range asks for, of an object of which every byte is the number of its mebibyte.
-fn ranged(request: &Recorded, bytes: usize, etag: &str) -> Vec<u8> {
+pub(crate) fn ranged(request: &Recorded, bytes: usize, etag: &str) -> Vec<u8> {
     let range = request.header("range").and_then(|range| range.strip_prefix("bytes=")?.split_once('-'));
     let (first, last) =
         range.map_or((0, bytes - 1), |(first, last)| (first.parse().unwrap(), last.parse().unwrap()));
@@ -187,7 +187,7 @@ fn ranged(request: &Recorded, bytes: usize, etag: &str) -> Vec<u8> {
 }
 
 /// A target that takes multipart uploads.
-fn multipart(request: &Recorded) -> Option<Answer> {
+pub(crate) fn multipart(request: &Recorded) -> Option<Answer> {
     let xml =
         |body: &str| Answer::new(format!("HTTP/1.1 200 OK\r\ncontent-length: {}\r\n\r\n{body}", body.len()));
     request.is_complete.then(|| match (request.method(), request.target()) {
@@ -203,7 +203,7 @@ fn multipart(request: &Recorded) -> Option<Answer> {
     })
 }
 
-const LARGE: usize = 65 * MIB;
+pub(crate) const LARGE: usize = 65 * MIB;
 
 fn line(request: &Recorded) -> String {
     format!("{} {}", request.method(), request.target())

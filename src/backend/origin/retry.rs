@@ -54,13 +54,14 @@ impl Budget {
 
 /// Numbers that nobody outside foresees. They spread load and protect nothing.
 #[derive(Debug, Default)]
-pub(super) struct Jitter {
+pub struct Jitter {
     seed: RandomState,
     count: AtomicU64,
 }
 
 impl Jitter {
-    pub(super) fn next(&self) -> u64 {
+    /// The next one.
+    pub fn next(&self) -> u64 {
         self.seed.hash_one(self.count.fetch_add(1, Ordering::Relaxed))
     }
 }

@@ -1,17 +1,22 @@
 //! Mirrors, as they are used: where a bucket's objects are kept besides, and what a failing primary means for its clients.
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
+use secrecy::SecretString;
 use wharf_provider::StorageClass;
 use wharf_wire::names::BucketName;
 
 use super::EncryptionChoice;
 
 /// `[mirroring]`: what holds for the mirrors of all buckets.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone)]
 pub struct Mirroring {
     /// Objects that one mirror is sent at once.
     pub copies_in_flight_max: usize,
+    /// A mirror that is this far behind is an event.
+    pub lag_alert: Duration,
+    /// Where such events are posted. Its address may have a secret in it.
+    pub alert_webhook: Option<SecretString>,
 }
 
 /// `[[buckets.NAME.mirrors]]`

@@ -18,7 +18,7 @@ use crate::{
     mirror::state::{Change, Currency, Record, Side},
     server::Drain,
     store::{Equal, Journal, Mirrors},
-    transfer::{self, Opened, Source, Target, Transfer, TransferError, Written, is_metadata},
+    transfer::{self, Opened, Source, Target, Transfer, TransferError, Written, is_metadata, tags_header},
 };
 
 use super::{Batch, Found, Pace, Rates, Route, Totals, Walk, WalkError, What, compare::etag, place::look};
@@ -207,7 +207,7 @@ impl Restore<'_> {
         let metadata = opened.headers.iter().filter(|(name, _)| is_metadata(name));
         let mut headers = self.route.target.stored_as.clone();
         headers.extend(metadata.map(|(name, value)| (name.clone(), value.clone())));
-        if let Some(tags) = source.tags(&opened.headers).await? {
+        if let Some(tags) = tags_header(&source.tags(&opened.headers).await?)? {
             headers.insert("x-amz-tagging", tags);
         }
         if !overwrites {

@@ -5,7 +5,7 @@ use wharf_wire::s3::ErrorCode;
 
 use crate::{
     error::S3Error,
-    transfer::{Opened, Source, is_metadata},
+    transfer::{Opened, Source, is_metadata, tags_header},
 };
 
 const METADATA_DIRECTIVE: HeaderName = HeaderName::from_static("x-amz-metadata-directive");
@@ -29,7 +29,7 @@ pub(super) async fn take_tags(
 ) -> Result<(), S3Error> {
     if keeps(asked, &TAGGING_DIRECTIVE)? {
         asked.remove(TAGGING);
-        if let Some(tags) = source.tags(&opened.headers).await? {
+        if let Some(tags) = tags_header(&source.tags(&opened.headers).await?)? {
             asked.insert(TAGGING, tags);
         }
     }

@@ -6,6 +6,7 @@ pub(crate) mod database;
 pub(crate) mod gateway;
 pub(crate) mod memory_store;
 pub(crate) mod mirrored;
+pub(crate) mod mirroring;
 pub(crate) mod raw;
 pub(crate) mod recorder;
 pub(crate) mod s3_client;

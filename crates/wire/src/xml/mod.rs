@@ -26,7 +26,7 @@ pub use request::{
 pub use write::{
     DECLARATION, ErrorDocument, ObjectNames, write_buckets, write_complete_multipart, write_completed,
     write_copied, write_copied_part, write_create_bucket, write_delete, write_delete_result, write_error,
-    write_initiated, write_location, write_post_response,
+    write_initiated, write_location, write_post_response, write_tagging,
 };
 
 /// Above any answer that Wharf asks for: 10,000 buckets take about 2 MB. A larger document would be held in memory.

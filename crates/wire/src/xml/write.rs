@@ -164,6 +164,25 @@ pub fn write_delete(objects: &[ObjectToDelete], key_prefix: &str, quiet: bool) -
     })
 }
 
+/// Writes a `Tagging`, the document that gives an object its tags.
+///
+/// ```
+/// let tagging = wharf_wire::xml::write_tagging(&[("a".to_owned(), "<".to_owned())]);
+/// assert!(tagging.ends_with("<TagSet><Tag><Key>a</Key><Value>&lt;</Value></Tag></TagSet></Tagging>"));
+/// ```
+pub fn write_tagging(tags: &[(String, String)]) -> String {
+    Writer::document("Tagging", |document| {
+        document.element("TagSet", |set| {
+            for (key, value) in tags {
+                set.element("Tag", |tag| {
+                    tag.text("Key", key);
+                    tag.text("Value", value);
+                });
+            }
+        });
+    })
+}
+
 /// Writes a `CompleteMultipartUpload` from part numbers and `ETag`s, in the order given.
 ///
 /// ```

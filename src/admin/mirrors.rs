@@ -1,0 +1,83 @@
+//! What `/metrics` shows of mirrors.
+
+use prometheus_client::{
+    encoding::EncodeLabelSet,
+    metrics::{counter::Counter, family::Family, gauge::Gauge},
+    registry::Registry,
+};
+
+use crate::mirror::{MirrorMetrics, state::Class};
+
+/// Every mirror's counters.
+#[derive(Debug, Default)]
+pub(super) struct MirrorFamilies {
+    dirty: Family<MirrorLabels, Gauge>,
+    lag_seconds: Family<MirrorLabels, Gauge>,
+    resting: Family<MirrorLabels, Gauge>,
+    attempts: Family<MirrorLabels, Counter>,
+    copied: Family<MirrorLabels, Counter>,
+    copied_bytes: Family<MirrorLabels, Counter>,
+    deleted: Family<MirrorLabels, Counter>,
+    failures: Family<ClassLabels, Counter>,
+    dead: Family<ClassLabels, Gauge>,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct MirrorLabels {
+    bucket: String,
+    mirror: String,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct ClassLabels {
+    bucket: String,
+    mirror: String,
+    class: &'static str,
+}
+
+impl MirrorFamilies {
+    pub(super) fn register(&self, registry: &mut Registry) {
+        registry.register(
+            "mirror_dirty_keys",
+            "Keys that a mirror may lack something of",
+            self.dirty.clone(),
+        );
+        registry.register(
+            "mirror_lag_seconds",
+            "The age of the oldest change that a mirror lacks",
+            self.lag_seconds.clone(),
+        );
+        registry.register(
+            "mirror_resting",
+            "1 while a mirror in trouble is left alone",
+            self.resting.clone(),
+        );
+        registry.register("mirror_attempts", "Keys that were worked on", self.attempts.clone());
+        registry.register("mirror_copied_objects", "Objects that were copied", self.copied.clone());
+        registry.register("mirror_copied_bytes", "Their bytes", self.copied_bytes.clone());
+        registry.register("mirror_deleted_objects", "Objects that were deleted", self.deleted.clone());
+        registry.register("mirror_failures", "Failures by class", self.failures.clone());
+        registry.register("mirror_dead_keys", "Keys that were given up, by class", self.dead.clone());
+    }
+
+    /// The counters of one mirror.
+    pub(super) fn of(&self, bucket: &str, mirror: &str) -> MirrorMetrics {
+        let labels = MirrorLabels { bucket: bucket.to_owned(), mirror: mirror.to_owned() };
+        let class = |class: Class| ClassLabels {
+            bucket: bucket.to_owned(),
+            mirror: mirror.to_owned(),
+            class: class.as_str(),
+        };
+        MirrorMetrics {
+            dirty: self.dirty.get_or_create_owned(&labels),
+            lag_seconds: self.lag_seconds.get_or_create_owned(&labels),
+            is_resting: self.resting.get_or_create_owned(&labels),
+            attempts: self.attempts.get_or_create_owned(&labels),
+            copied: self.copied.get_or_create_owned(&labels),
+            copied_bytes: self.copied_bytes.get_or_create_owned(&labels),
+            deleted: self.deleted.get_or_create_owned(&labels),
+            failures: Class::ALL.map(|of| self.failures.get_or_create_owned(&class(of))),
+            dead: Class::ALL.map(|of| self.dead.get_or_create_owned(&class(of))),
+        }
+    }
+}

@@ -1,0 +1,150 @@
+//! A claimed row from its claim to its end.
+
+use std::{sync::Arc, time::Duration};
+
+use tokio::time::{sleep, timeout};
+use wharf_wire::date::Timestamp;
+
+use super::{
+    Mirror,
+    failure::failure,
+    health::Verdict,
+    sides::Sides,
+    work::{Done, Work},
+};
+use crate::{
+    mirror::{
+        crash_point::{Point, reached},
+        state::{Failure, Finish, Finished, RowState, after_failure},
+    },
+    store::{CLAIM_LEASE_SECONDS, Claim},
+    transfer::TransferError,
+};
+
+/// A lease is renewed three times before it would run out.
+const RENEW_EVERY: Duration = Duration::from_secs(CLAIM_LEASE_SECONDS / 3);
+
+/// Works on what was claimed, and tells the journal what came of it. Returns when the row is due again, if it stays.
+pub(super) async fn run(mirror: Arc<Mirror>, mut claim: Claim) -> Option<Timestamp> {
+    reached(Point::Claimed);
+    mirror.metrics.attempts.inc();
+    let Some(outcome) = attempt(&mirror, &mut claim).await else {
+        mirror.health().ended();
+        return None;
+    };
+    let (finish, error) = match outcome {
+        Ok(done) => (succeeded(&mirror, &claim, done), String::new()),
+        Err(error) => (failed(&mirror, &claim, &error), error.to_string()),
+    };
+    let key = Arc::clone(&claim.key);
+    match mirror.shared.journal.finish(claim, finish, &error).await {
+        Ok(Finished::Kept(row)) if row.state != RowState::Dead => Some(row.due),
+        Ok(Finished::Kept(_) | Finished::Cleared | Finished::LeaseLost) => None,
+        Err(error) => {
+            let (bucket, mirror) = mirror.names();
+            tracing::warn!(bucket, mirror, key = &*key, %error, "a copy could not be noted");
+            None
+        }
+    }
+}
+
+/// `None` if the row is somebody else's by now, or its mirror is no more.
+async fn attempt(mirror: &Mirror, claim: &mut Claim) -> Option<Result<Done, TransferError>> {
+    let sides = Sides::of(&mirror.current(), mirror.names(), &claim.key, claim.row.truth)?;
+    let sides = match sides {
+        Ok(sides) => sides,
+        Err(error) => return Some(Err(error)),
+    };
+    let (row, record) = (claim.row, claim.record.clone());
+    let work = Work { row: &row, record: record.as_ref(), sides, drain: &mirror.shared.drain };
+    tokio::select! {
+        outcome = work.run() => Some(outcome),
+        () = until_lost(mirror, claim) => None,
+    }
+}
+
+/// Renews the lease for as long as that works. Returns when the row is another worker's, or may be soon.
+async fn until_lost(mirror: &Mirror, claim: &mut Claim) {
+    let journal = &mirror.shared.journal;
+    let key = Arc::clone(&claim.key);
+    let key = &*key;
+    loop {
+        sleep(RENEW_EVERY).await;
+        // Were the answer to come later than the lease ends, it would be of no use.
+        match timeout(RENEW_EVERY, journal.renew(claim)).await {
+            Ok(Ok(true)) => {}
+            Ok(Ok(false)) => {
+                break tracing::warn!(key, "a copy takes so long that another worker has begun");
+            }
+            Ok(Err(error)) => break tracing::warn!(key, %error, "a copy is given up with its lease"),
+            Err(_) => break tracing::warn!(key, "a copy is given up: the journal does not answer"),
+        }
+    }
+}
+
+fn succeeded(mirror: &Mirror, claim: &Claim, done: Done) -> Finish {
+    let metrics = &mirror.metrics;
+    let finish = match done {
+        Done::Copied(record) => {
+            metrics.copied.inc();
+            metrics.copied_bytes.inc_by(record.bytes);
+            Finish::Clean(Some(record))
+        }
+        Done::Tagged(record) => Finish::Clean(Some(record)),
+        Done::Deleted => {
+            metrics.deleted.inc();
+            Finish::Clean(None)
+        }
+        Done::Nothing(record) => Finish::Clean(record),
+        Done::Overtaken => Finish::Again,
+        Done::Held(class) => {
+            let held = Failure { class, retry_after: None, is_unsure: false };
+            metrics.failed(class);
+            mirror.health().ended();
+            return after_failure(held, claim.row.attempts, mirror.shared.jitter.next());
+        }
+    };
+    if mirror.health().succeeded(&claim.key) {
+        let (bucket, mirror) = mirror.names();
+        tracing::info!(bucket, mirror, "a mirror is well again");
+        metrics.is_resting.set(0);
+    }
+    finish
+}
+
+fn failed(mirror: &Mirror, claim: &Claim, error: &TransferError) -> Finish {
+    let now = mirror.shared.clock.elapsed();
+    let random = mirror.shared.jitter.next();
+    let verdict = mirror.health().failed(&claim.key, failure(error), now, random);
+    mirror.metrics.failed(verdict.failure.class);
+    if verdict.rest.is_some() {
+        mirror.metrics.is_resting.set(1);
+    }
+    note(mirror, &claim.key, &verdict, error);
+    held_for(after_failure(verdict.failure, claim.row.attempts, random), verdict.pause_min)
+}
+
+fn note(mirror: &Mirror, key: &str, verdict: &Verdict, error: &TransferError) {
+    let (bucket, mirror) = mirror.names();
+    let class = verdict.failure.class;
+    let needs_an_operator = class.needs_an_operator();
+    let (class, seconds) = (class.as_str(), verdict.rest.map(|rest| rest.as_secs()));
+    match seconds {
+        Some(_) if needs_an_operator => {
+            tracing::error!(bucket, mirror, class, seconds, %error, "a mirror needs its operator");
+        }
+        Some(_) => tracing::warn!(bucket, mirror, class, seconds, %error, "a mirror is left alone"),
+        None if needs_an_operator => tracing::warn!(bucket, mirror, key, class, %error, "a key is refused"),
+        None => tracing::debug!(bucket, mirror, key, class, %error, "a copy failed"),
+    }
+}
+
+/// The same, but no sooner than in `pause_min`.
+fn held_for(finish: Finish, pause_min: Duration) -> Finish {
+    match finish {
+        Finish::Retry { class, pause, is_unsure } => {
+            Finish::Retry { class, pause: pause.max(pause_min), is_unsure }
+        }
+        Finish::Clean(_) | Finish::Again | Finish::Dead { .. } => finish,
+    }
+}
