@@ -55,11 +55,10 @@ impl Work<'_> {
         sql.one_of(pairs.keys());
         let dirty = self.fetch(&sql).await?;
         let mut touched: BTreeSet<_> = dirty.iter().map(row_key).collect::<Result<_, _>>()?;
-        let mut sql = self.sql("SELECT bucket, key FROM intents WHERE (bucket, key) IN (VALUES ");
-        sql.rows(pairs.keys(), |sql, row| {
+        let mut sql = self.sql("SELECT bucket, key FROM intents WHERE ");
+        sql.among(&["bucket", "key"], pairs.keys(), |sql, row| {
             sql.text(&row.bucket).push(", ").key(&row.key);
         });
-        sql.push(")");
         for row in &self.fetch(&sql).await? {
             let (bucket, key) = (row.text("bucket")?, row.key("key")?);
             let is_it = |row: &&RowKey| *row.bucket == *bucket && *row.key == *key;
