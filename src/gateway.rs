@@ -21,7 +21,7 @@ use std::{
 use thiserror::Error;
 
 use crate::{
-    admin::{Admin, Metrics},
+    admin::{Admin, Metrics, MirrorPage},
     app_proxy::{AppProxy, AppProxyError},
     backend::{Origins, Shared, SigningKeys},
     clock::Clock,
@@ -33,6 +33,7 @@ use crate::{
     mirror::{
         Mirrors,
         moved::MoveError,
+        sweep::Sweeper,
         worker::{self, Current, Workers},
     },
     pipeline::{ApiDoor, Pipeline, S3Door, Snapshot},
@@ -133,7 +134,10 @@ impl Gateway {
         if let Some(s3) = s3 {
             drain.spawn(s3.serve(Arc::new(S3Door(Arc::clone(&core.pipeline))), drain.clone()));
         }
-        let pages = Arc::new(Admin::new(Arc::clone(metrics), drain.clone()));
+        drain.spawn(core.sweeper().run(core.in_force()));
+        let mirrors =
+            MirrorPage { mirrors: Arc::clone(&core.mirrors), pipeline: Arc::clone(&core.pipeline), clock };
+        let pages = Arc::new(Admin::new(Arc::clone(metrics), mirrors, drain.clone()));
         admin_drain.spawn(admin.serve(pages, admin_drain.clone()));
         let s3_shown = s3_address.map(tracing::field::display);
         tracing::info!(api = %api_address, s3 = s3_shown, admin = %admin_address, "serving");
@@ -198,6 +202,21 @@ impl Core {
         let core = Self { shared, pipeline, live, certificates, mirrors, workers: OnceLock::new(), drain };
         core.mirror();
         Ok(core)
+    }
+
+    /// What looks for objects that went past Wharf.
+    fn sweeper(&self) -> Sweeper {
+        let (mirrors, clock) = (Arc::clone(&self.mirrors), self.shared.clock);
+        Sweeper { mirrors, clock, drain: self.drain.clone() }
+    }
+
+    /// Says what is in force, whenever it is asked.
+    fn in_force(&self) -> impl Fn() -> (Arc<Config>, Arc<Origins>) + Send + use<> {
+        let pipeline = Arc::clone(&self.pipeline);
+        move || {
+            let snapshot = pipeline.snapshot();
+            (Arc::clone(&snapshot.config), Arc::clone(&snapshot.origins))
+        }
     }
 
     /// Has the workers mirror as the configuration in force says.

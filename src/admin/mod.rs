@@ -2,19 +2,25 @@
 
 mod metrics;
 mod mirrors;
+mod page;
 
 use std::{net::SocketAddr, sync::Arc};
 
 use bytes::Bytes;
-use http::{HeaderValue, Method, Request, Response, StatusCode, header};
+use http::{HeaderValue, Method, Request, Response, StatusCode, Uri, header};
 use http_body_util::Full;
 use hyper::body::Incoming;
 
 pub use metrics::Metrics;
+pub use page::MirrorPage;
 
-use crate::server::{Drain, Handler};
+use crate::{
+    server::{Drain, Handler},
+    store::JournalError,
+};
 
 const TEXT: HeaderValue = HeaderValue::from_static("text/plain; charset=utf-8");
+const JSON: HeaderValue = HeaderValue::from_static("application/json");
 const OPEN_METRICS: HeaderValue =
     HeaderValue::from_static("application/openmetrics-text; version=1.0.0; charset=utf-8");
 const ALLOW: HeaderValue = HeaderValue::from_static("GET, HEAD");
@@ -23,25 +29,34 @@ const ALLOW: HeaderValue = HeaderValue::from_static("GET, HEAD");
 #[derive(Debug)]
 pub struct Admin {
     metrics: Arc<Metrics>,
+    mirrors: MirrorPage,
     /// The drain of the API: once it has begun, nobody should send new requests here.
     api_drain: Drain,
 }
 
 impl Admin {
-    /// Over `metrics`; ready until `api_drain` begins.
-    pub fn new(metrics: Arc<Metrics>, api_drain: Drain) -> Self {
-        Self { metrics, api_drain }
+    /// Over `metrics` and `mirrors`; ready until `api_drain` begins.
+    pub fn new(metrics: Arc<Metrics>, mirrors: MirrorPage, api_drain: Drain) -> Self {
+        Self { metrics, mirrors, api_drain }
     }
 
-    fn answer(&self, method: &Method, path: &str) -> Response<Full<Bytes>> {
-        let reply = match path {
+    async fn answer(&self, method: &Method, uri: &Uri) -> Response<Full<Bytes>> {
+        let reply = match uri.path() {
             "/healthz" => reply(StatusCode::OK, TEXT, "ok\n"),
             "/readyz" if self.api_drain.has_begun() => {
                 reply(StatusCode::SERVICE_UNAVAILABLE, TEXT, "draining\n")
             }
             "/readyz" => reply(StatusCode::OK, TEXT, "ready\n"),
             "/metrics" => self.metrics(),
-            _ => return reply(StatusCode::NOT_FOUND, TEXT, "/healthz, /readyz and /metrics are here\n"),
+            "/mirrors" => journal(self.mirrors.status().await),
+            "/mirrors/dead" => journal(self.mirrors.dead(uri.query().unwrap_or_default()).await),
+            _ => {
+                return reply(
+                    StatusCode::NOT_FOUND,
+                    TEXT,
+                    "/healthz, /readyz, /metrics, /mirrors and /mirrors/dead are here\n",
+                );
+            }
         };
         if method == Method::GET || method == Method::HEAD {
             return reply;
@@ -66,11 +81,22 @@ impl Handler for Admin {
     type Body = Full<Bytes>;
 
     async fn handle(&self, request: Request<Incoming>, _peer: SocketAddr) -> Response<Full<Bytes>> {
-        self.answer(request.method(), request.uri().path())
+        self.answer(request.method(), request.uri()).await
     }
 
     fn refuse_head(&self, status: StatusCode, _peer: SocketAddr) -> Response<Full<Bytes>> {
         reply(status, TEXT, "this is not a request that can be read\n")
+    }
+}
+
+/// What the journal tells, or that it does not.
+fn journal(answer: Result<String, JournalError>) -> Response<Full<Bytes>> {
+    match answer {
+        Ok(text) => reply(StatusCode::OK, JSON, text),
+        Err(error) => {
+            tracing::error!(%error, "the journal could not be read");
+            reply(StatusCode::SERVICE_UNAVAILABLE, TEXT, "see the log\n")
+        }
     }
 }
 

@@ -23,7 +23,9 @@ use wharf_wire::{
 
 use crate::key_set::KeySet;
 
-pub use mirroring::{Failover, FailoverReads, FailoverWrites, MirrorConfig, MirrorMode, Mirroring};
+pub use mirroring::{
+    Failover, FailoverReads, FailoverWrites, MirrorConfig, MirrorMode, Mirroring, SweepConfig,
+};
 
 /// Everything that Wharf was told.
 #[derive(Debug)]

@@ -3,14 +3,17 @@
 //! A mirror's place is its alone. Were it another mirror's too, or a bucket's own, the keys of both would overwrite each
 //! other, and a delete of the one would be a loss of the other.
 
-use std::{collections::HashSet, sync::Arc};
+use std::{collections::HashSet, num::NonZeroU32, sync::Arc, time::Duration};
 
 use http::Uri;
 use secrecy::{ExposeSecret, SecretString};
 
 use super::{
     buckets::{self, Buckets, Home},
-    checked::{BucketConfig, Failover, FailoverReads, FailoverWrites, MirrorConfig, MirrorMode, Mirroring},
+    checked::{
+        BucketConfig, Failover, FailoverReads, FailoverWrites, MirrorConfig, MirrorMode, Mirroring,
+        SweepConfig,
+    },
     providers::Providers,
     raw::{self, Table},
     secret::SecretKeys,
@@ -25,7 +28,15 @@ pub(super) fn settings(table: &mut Table<'_>) -> Mirroring {
         copies_in_flight_max: table.count("copies_in_flight_max", 32, 1..=1000),
         lag_alert: table.seconds("lag_alert_seconds", 300, 1..=86_400),
         alert_webhook: webhook(table),
+        sweep: sweep(table),
     }
+}
+
+fn sweep(table: &mut Table<'_>) -> Option<SweepConfig> {
+    let hours = table.number("sweep_interval_hours", 0, 0..=8760);
+    let requests = table.number_u32("sweep_requests_per_second", 20, 1..=10_000);
+    let requests_per_second = NonZeroU32::new(requests).unwrap_or(NonZeroU32::MIN);
+    (hours > 0).then(|| SweepConfig { interval: Duration::from_hours(hours), requests_per_second })
 }
 
 fn webhook(table: &mut Table<'_>) -> Option<SecretString> {

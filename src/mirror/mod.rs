@@ -11,6 +11,7 @@ pub mod moved;
 pub mod report;
 pub mod resync;
 pub mod state;
+pub mod sweep;
 pub mod worker;
 
 pub use doors::{Intents, Mirrors};

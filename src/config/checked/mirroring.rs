@@ -1,6 +1,6 @@
 //! Mirrors, as they are used: where a bucket's objects are kept besides, and what a failing primary means for its clients.
 
-use std::{sync::Arc, time::Duration};
+use std::{num::NonZeroU32, sync::Arc, time::Duration};
 
 use secrecy::SecretString;
 use wharf_provider::StorageClass;
@@ -17,6 +17,17 @@ pub struct Mirroring {
     pub lag_alert: Duration,
     /// Where such events are posted. Its address may have a secret in it.
     pub alert_webhook: Option<SecretString>,
+    /// How a gateway looks by itself for what went past it; with none it does not.
+    pub sweep: Option<SweepConfig>,
+}
+
+/// `sweep_…`
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct SweepConfig {
+    /// How long after a sync, or a sweep, the next sweep is due.
+    pub interval: Duration,
+    /// Requests of the sweep itself, at both providers together.
+    pub requests_per_second: NonZeroU32,
 }
 
 /// `[[buckets.NAME.mirrors]]`
