@@ -10,13 +10,15 @@ mod opened;
 pub mod policy;
 pub mod presign;
 pub mod providers;
+pub mod restore;
 pub mod serve;
 mod stop;
+pub mod sync;
 pub mod test;
 #[cfg(test)]
 mod tests;
 
-use std::{io, path::PathBuf, process::ExitCode};
+use std::{io, path::PathBuf, process::ExitCode, sync::Arc};
 
 use clap::{CommandFactory, Parser, Subcommand};
 use thiserror::Error;
@@ -27,7 +29,9 @@ use crate::{
         self, Config, ConfigError, Environment,
         checked::{BucketConfig, ProviderConfig},
     },
+    mirror::resync::{CompleteError, WalkError},
     store::{JournalError, StoreError},
+    telemetry::{self, TelemetryError},
 };
 
 use self::stop::StopSignals;
@@ -68,6 +72,15 @@ pub enum Command {
     ///
     /// It stores two small objects under `.wharf-test/` and deletes them again. Exits with an error when a check fails.
     Test(test::Arguments),
+    /// Make the mirrors of a configured bucket complete, or say what that would take.
+    ///
+    /// Both sides are listed and compared; what a mirror lacks is copied. It can run beside a gateway, be stopped at any time,
+    /// and goes on from there the next time.
+    Sync(sync::Arguments),
+    /// Make a configured bucket complete from one of its mirrors, or say what that would take.
+    ///
+    /// What the bucket lacks is copied back. What differs stays as it is, unless `--overwrite` is given.
+    Restore(restore::Arguments),
     /// Show how mirrors stand, and what was given up; try that again.
     Mirror(mirror::Arguments),
     /// Show what each provider plugin can do.
@@ -115,6 +128,15 @@ pub enum CliError {
     /// The journal in it.
     #[error(transparent)]
     Journal(#[from] JournalError),
+    /// A walk through a bucket.
+    #[error(transparent)]
+    Walk(#[from] WalkError),
+    /// Making a mirror complete.
+    #[error(transparent)]
+    Sync(#[from] CompleteError),
+    /// The log.
+    #[error(transparent)]
+    Telemetry(#[from] TelemetryError),
     /// The signals that end a demo.
     #[error("signals: {0}")]
     Signals(io::Error),
@@ -151,6 +173,18 @@ pub async fn run(cli: Cli, environment: Environment) -> Result<ExitCode, CliErro
         Command::Policy(arguments) => policy::run(&arguments, &load()?, &mut out)?,
         Command::Test(arguments) => {
             test::run(&arguments, &load()?, Clock::System, &mut out, &mut notes).await?;
+        }
+        Command::Sync(arguments) => {
+            let mut stop = StopSignals::new().map_err(CliError::Signals)?;
+            let config = Arc::new(load()?);
+            telemetry::init(&config.log)?;
+            sync::run(&arguments, &config, Clock::System, (&mut out, &mut notes), stop.next()).await?;
+        }
+        Command::Restore(arguments) => {
+            let mut stop = StopSignals::new().map_err(CliError::Signals)?;
+            let config = load()?;
+            telemetry::init(&config.log)?;
+            restore::run(&arguments, &config, Clock::System, (&mut out, &mut notes), stop.next()).await?;
         }
         Command::Mirror(arguments) => mirror::run(&arguments, &load()?, Clock::System, &mut out).await?,
         Command::Providers(arguments) => providers::run(&arguments, wharf_plugins::PROVIDERS, &mut out)?,

@@ -24,7 +24,9 @@ fn run(line: &str) -> Result<(String, String), String> {
         Command::Completions(arguments) => completions::run(arguments, &mut Cli::command(), &mut out),
         Command::Man(arguments) => completions::run_man(arguments, Cli::command(), &mut out),
         Command::Serve | Command::Demo(_) => return Err("serves until it is stopped".to_owned()),
-        Command::Mirror(_) => return Err("opens the database; tests/it does".to_owned()),
+        Command::Sync(_) | Command::Restore(_) | Command::Mirror(_) => {
+            return Err("opens the database; tests/it does".to_owned());
+        }
         Command::Test(_) => return Err("asks a provider; tests/it does".to_owned()),
     };
     result.map_err(|error| error.to_string())?;

@@ -15,6 +15,7 @@ mod config;
 mod config_check;
 mod config_watch;
 mod embedded_store;
+mod mirror_commands;
 mod mirror_config;
 mod mirror_doors;
 mod mirror_doors_refused;

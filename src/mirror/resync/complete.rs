@@ -254,8 +254,12 @@ impl<'a> Complete<'a> {
     ) -> Result<Vec<&'b str>, TransferError> {
         let mut extra = Vec::new();
         for key in batch.keys(|what| *what == What::Extra) {
-            let source = self.route.source.object(transfer::Side::Source, key)?;
-            if look(transfer::Side::Source, source, pace).await?.is_none() {
+            // A key that cannot be one there is certainly none.
+            let is_there = match self.route.source.object(transfer::Side::Source, key) {
+                Ok(source) => look(transfer::Side::Source, source, pace).await?.is_some(),
+                Err(_) => false,
+            };
+            if !is_there {
                 extra.push(key);
             }
         }

@@ -3,19 +3,16 @@
 use std::sync::Arc;
 
 use http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
-use wharf_provider::StorageClass;
 use wharf_wire::names::{BucketName, ObjectKey};
 
 use crate::{
     backend::{Origin, Origins},
-    config::checked::{BucketConfig, EncryptionChoice, MirrorConfig},
-    transfer::{Found, Object, Side, Source, TransferError},
+    config::checked::{BucketConfig, MirrorConfig},
+    transfer::{Defaults, Found, Object, Side, Source, TransferError},
 };
 
 use super::pace::Pace;
 
-const ENCRYPTION: HeaderName = HeaderName::from_static("x-amz-server-side-encryption");
-const KMS_KEY: HeaderName = HeaderName::from_static("x-amz-server-side-encryption-aws-kms-key-id");
 const CHECKSUM_MODE: HeaderName = HeaderName::from_static("x-amz-checksum-mode");
 
 /// Where the keys of one side are.
@@ -39,7 +36,10 @@ impl Place {
             origin: Arc::clone(origin),
             bucket: bucket.bucket.clone(),
             key_prefix: bucket.key_prefix.clone(),
-            stored_as: stored_as(origin, bucket.storage_class, bucket.encryption.as_ref()),
+            stored_as: stored_as(
+                origin,
+                Defaults { storage_class: bucket.storage_class, encryption: bucket.encryption.as_ref() },
+            ),
         })
     }
 
@@ -50,12 +50,21 @@ impl Place {
             origin: Arc::clone(origin),
             bucket: mirror.bucket.clone(),
             key_prefix: mirror.key_prefix.clone(),
-            stored_as: stored_as(origin, mirror.storage_class, mirror.encryption.as_ref()),
+            stored_as: stored_as(
+                origin,
+                Defaults { storage_class: mirror.storage_class, encryption: mirror.encryption.as_ref() },
+            ),
         })
     }
 
     /// The object that callers call `key`.
     pub fn object(&self, side: Side, key: &str) -> Result<Object, TransferError> {
+        let (origin, bucket) = (Arc::clone(&self.origin), self.bucket.clone());
+        Object::below(origin, bucket, &self.key_prefix, key).map_err(|why| TransferError::Key { side, why })
+    }
+
+    /// The same of a key that was listed there, and so is one, whatever it looks like.
+    pub(super) fn listed(&self, side: Side, key: &str) -> Result<Object, TransferError> {
         self.whole_key(side, &[self.key_prefix.as_str(), key].concat())
     }
 
@@ -67,26 +76,11 @@ impl Place {
     }
 }
 
-/// What a new object is asked for with. A key's name that no header can hold was refused with the configuration.
-fn stored_as(
-    origin: &Origin,
-    class: Option<&StorageClass>,
-    encryption: Option<&EncryptionChoice>,
-) -> HeaderMap {
+/// What a new object is asked for with. A KMS key that no header can name was refused with the configuration.
+fn stored_as(origin: &Origin, defaults: Defaults<'_>) -> HeaderMap {
     let mut headers = HeaderMap::new();
-    if let Some(class) = class {
-        headers.insert("x-amz-storage-class", HeaderValue::from_static(class.name));
-    }
-    match encryption {
-        Some(EncryptionChoice::SseS3) if !origin.account().profile().encrypts_unasked => {
-            headers.insert(ENCRYPTION, HeaderValue::from_static("AES256"));
-        }
-        Some(EncryptionChoice::SseKms { key_id }) => {
-            headers.insert(ENCRYPTION, HeaderValue::from_static("aws:kms"));
-            let key_id = HeaderValue::from_str(key_id).ok();
-            headers.extend(key_id.map(|key_id| (KMS_KEY, key_id)));
-        }
-        Some(EncryptionChoice::SseS3) | None => {}
+    if let Err(error) = defaults.add_to(&mut headers, origin.account().profile()) {
+        tracing::error!(provider = origin.name(), %error, "the KMS key in the configuration cannot be named");
     }
     headers
 }

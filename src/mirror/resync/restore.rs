@@ -18,7 +18,9 @@ use crate::{
     mirror::state::{Change, Currency, Record, Side},
     server::Drain,
     store::{Equal, Journal, Mirrors},
-    transfer::{self, Opened, Source, Target, Transfer, TransferError, Written, is_metadata, tags_header},
+    transfer::{
+        self, Class, Opened, Source, Target, Transfer, TransferError, Written, is_metadata, tags_header,
+    },
 };
 
 use super::{Batch, Found, Pace, Rates, Route, Totals, Walk, WalkError, What, compare::etag, place::look};
@@ -55,6 +57,8 @@ pub struct Restored {
     pub kept: u64,
     /// Objects that the mirror may have an old version of, by the journal: they were not restored.
     pub stale: u64,
+    /// Objects that cannot be read or written, whatever is tried; the log says why.
+    pub failed: u64,
     /// Objects that somebody wrote to the primary while they were restored; theirs stayed.
     pub overtaken: u64,
 }
@@ -82,6 +86,7 @@ enum Fate {
     Kept,
     Stale,
     Overtaken,
+    Failed,
 }
 
 impl Restore<'_> {
@@ -128,6 +133,7 @@ impl Restore<'_> {
                 Fate::Kept => done.kept += 1,
                 Fate::Stale => done.stale += 1,
                 Fate::Overtaken => done.overtaken += 1,
+                Fate::Failed => done.failed += 1,
             }
         }
         self.tell(written).await
@@ -155,19 +161,30 @@ impl Restore<'_> {
             Currency::Current(record) => Some(record),
             Currency::Dirty { .. } | Currency::Absent | Currency::Unknown => None,
         };
-        let fate = match found.what {
-            What::Different if !self.options.overwrites => Fate::Kept,
+        match self.decided(found, pace).await {
+            Ok(fate) => Ok((key, was, fate)),
+            Err(error) if is_of_the_object(&error) => {
+                tracing::warn!(key, %error, "an object cannot be restored");
+                Ok((key, was, Fate::Failed))
+            }
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    async fn decided(&self, found: &Found, pace: &Pace) -> Result<Fate, TransferError> {
+        let key = &found.key;
+        match found.what {
+            What::Different if !self.options.overwrites => Ok(Fate::Kept),
             What::Different => {
                 pace.copy(found.bytes).await;
-                self.keep(&key, pace).await?;
-                self.write(&key, true).await?.map_or(Fate::Overtaken, Fate::Replaced)
+                self.keep(key, pace).await?;
+                Ok(self.write(key, true).await?.map_or(Fate::Overtaken, Fate::Replaced))
             }
             What::Missing | What::Extra | What::Equal | What::NewlyEqual(_) | What::Gone => {
                 pace.copy(found.bytes).await;
-                self.restore(&key, pace).await?
+                self.restore(key, pace).await
             }
-        };
-        Ok((key, was, fate))
+        }
     }
 
     /// Writes what the primary lacks. Not every provider holds conditions, so it is asked just before.
@@ -248,6 +265,14 @@ impl Restore<'_> {
             metadata_digest: String::new(),
             tags_digest: None,
         }
+    }
+}
+
+/// Whether the others may fare better.
+fn is_of_the_object(error: &TransferError) -> bool {
+    match error.class() {
+        Class::Permanent | Class::CustomerKey | Class::Archived | Class::Absent => true,
+        Class::Auth | Class::Config | Class::Unreachable | Class::Throttled | Class::Transient => false,
     }
 }
 

@@ -256,7 +256,7 @@ async fn patiently(listing: &mut Listing<'_>) -> Result<Page, TransferError> {
 }
 
 fn is_passing(error: &TransferError) -> bool {
-    matches!(error.class(), Class::Transient | Class::Throttled)
+    matches!(error.class(), Class::Transient | Class::Throttled | Class::Unreachable)
         && !matches!(error, TransferError::Senseless { .. })
 }
 
@@ -286,8 +286,8 @@ impl Judge<'_> {
     /// Asks both sides.
     async fn look(&self, key: &str) -> Result<What, WalkError> {
         let (source_side, target_side) = (transfer::Side::Source, transfer::Side::Target);
-        let source = self.route.source.object(source_side, key)?;
-        let target = self.route.target.object(target_side, key)?;
+        let source = self.route.source.listed(source_side, key)?;
+        let target = self.route.target.listed(target_side, key)?;
         let (source, target) =
             tokio::try_join!(look(source_side, source, self.pace), look(target_side, target, self.pace))?;
         Ok(match (source, target) {

@@ -29,7 +29,10 @@ use tokio::sync::watch;
 
 use self::{dispatcher::Dispatcher, health::Health};
 use super::MirrorMetrics;
-use crate::{admin::Metrics, backend::Jitter, clock::Clock, server::Drain, store::Journal};
+use crate::{
+    admin::Metrics, backend::Jitter, clock::Clock, config::checked::BucketConfig, server::Drain,
+    store::Journal,
+};
 
 pub use sides::Current;
 
@@ -99,14 +102,18 @@ impl Mirror {
 impl Workers {
     /// Starts a worker for each mirror of `current`.
     pub fn start(parts: Parts, current: Current) -> Self {
-        let Parts { journal, metrics, clock, drain } = parts;
-        let running = Mutex::default();
-        let shared = Arc::new(Shared { journal, metrics, clock, drain, jitter: Jitter::default(), running });
-        let (current, _) = watch::channel(Arc::new(current));
-        let workers = Self { shared, current };
+        let workers = Self::new(parts, current);
         let watch = lag::Watch::new(Arc::clone(&workers.shared), workers.current.subscribe());
         workers.shared.drain.spawn(watch.run());
-        workers.start_missing();
+        workers.start_missing(|_| true);
+        workers
+    }
+
+    /// Starts workers for the mirrors of one bucket beside a process that serves, which reports how mirrors stand: for a
+    /// command that ends with its work.
+    pub fn beside(parts: Parts, current: Current, bucket: &str) -> Self {
+        let workers = Self::new(parts, current);
+        workers.start_missing(|configured| configured.name == bucket);
         workers
     }
 
@@ -114,13 +121,22 @@ impl Workers {
     /// more lose theirs. What was known of a mirror's health is forgotten, since its trouble may have been mended.
     pub fn replace(&self, current: Current) {
         self.current.send_replace(Arc::new(current));
-        self.start_missing();
+        self.start_missing(|_| true);
     }
 
-    fn start_missing(&self) {
+    fn new(parts: Parts, current: Current) -> Self {
+        let Parts { journal, metrics, clock, drain } = parts;
+        let running = Mutex::default();
+        let shared = Arc::new(Shared { journal, metrics, clock, drain, jitter: Jitter::default(), running });
+        let (current, _) = watch::channel(Arc::new(current));
+        Self { shared, current }
+    }
+
+    /// Starts what is not running for the buckets that are wanted.
+    fn start_missing(&self, is_wanted: impl Fn(&BucketConfig) -> bool) {
         let current = Arc::clone(&self.current.borrow());
         let mut running = self.shared.running();
-        for bucket in current.config.buckets.values() {
+        for bucket in current.config.buckets.values().filter(|bucket| is_wanted(bucket)) {
             for mirror in &bucket.mirrors {
                 let name = (Arc::from(bucket.name.as_str()), Arc::clone(&mirror.name));
                 if running.insert(name.clone()) {
