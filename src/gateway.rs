@@ -30,6 +30,7 @@ use crate::{
         checked::{Listener, Server},
         restart_needed,
     },
+    events::Events,
     mirror::{
         Mirrors,
         moved::MoveError,
@@ -297,6 +298,9 @@ fn snapshot(
         sealer: Arc::clone(&sealer),
         clock: *clock,
     });
+    let events = Events::new(Arc::clone(&config), Arc::clone(mirrors));
+    let events = events
+        .map_err(|error| StartError::Setting(format!("the client for what topics sign with: {error}")))?;
     let app = config.upstream.as_ref().map(AppProxy::new).transpose()?;
     let cors = CorsPolicy::of_api(&config.upload.cors);
     let s3_cors = CorsPolicy::of_s3(&config.s3.cors);
@@ -312,6 +316,7 @@ fn snapshot(
         origins,
         api,
         s3,
+        events,
         app,
     })
 }

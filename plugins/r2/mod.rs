@@ -1,8 +1,11 @@
 //! Cloudflare R2.
 
+mod events;
+
 use wharf_provider::{
     Addressing, CorsSupport, Encryption, EndpointRule, Features, Limits, PolicyRule, Profile, Provider,
     RegionRule, StorageClass,
+    event::{Event, NoEvent},
 };
 
 const MIB: u64 = 1 << 20;
@@ -16,6 +19,10 @@ pub(crate) struct R2;
 impl Provider for R2 {
     fn profile(&self) -> &'static Profile {
         &PROFILE
+    }
+
+    fn events(&self, message: &[u8]) -> Result<Vec<Event>, NoEvent> {
+        events::read(message)
     }
 }
 

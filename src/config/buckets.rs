@@ -9,11 +9,11 @@ use wharf_provider::{
 use wharf_wire::names::BucketName;
 
 use super::{
-    checked::{Accept, BucketConfig, CdnConfig, DirectUploads, EncryptionChoice},
+    checked::{Accept, BucketConfig, CdnConfig, DirectUploads, EncryptionChoice, EventsConfig, Topic},
     mirrors, names,
     providers::{self, NamedProvider, Providers},
     raw::{Table, nearest, quoted},
-    secret,
+    secret::{self, SecretKeys},
 };
 
 /// Bytes of a key prefix: the object's own name needs the rest of S3's 1,024.
@@ -47,6 +47,7 @@ fn bucket(name: &str, table: &mut Table<'_>, providers: &Providers) -> Option<Bu
     let accept = table.section("accept", accept);
     let failover = mirrors::failover(table);
     let mirrors = mirrors::read(table, providers);
+    let events = events(table, mirrors.is_empty());
     let Home { provider, bucket, key_prefix, storage_class, encryption } = home?;
     Some(BucketConfig {
         name: name.to_owned(),
@@ -61,6 +62,7 @@ fn bucket(name: &str, table: &mut Table<'_>, providers: &Providers) -> Option<Bu
         accept,
         failover,
         mirrors,
+        events,
     })
 }
 
@@ -226,6 +228,27 @@ fn accept(table: &mut Table<'_>) -> Accept {
         extensions: table
             .list("extensions", |entry| entry.parsed("write it without the dot: `png`", extension)),
     }
+}
+
+const EVENT_TOKEN: SecretKeys = SecretKeys { inline: "token", file: "token_file" };
+
+fn events(table: &mut Table<'_>, is_unmirrored: bool) -> Option<EventsConfig> {
+    if table.has("events") && is_unmirrored {
+        table.problem(
+            "events",
+            "is for a bucket with mirrors",
+            "add [[buckets.NAME.mirrors]], or leave it out",
+        );
+    }
+    table.table("events", |table| {
+        let hint = "write the topic's ARN: `arn:aws:sns:eu-west-1:123456789012:uploads`";
+        let (token, topic) = (EVENT_TOKEN.read(table), table.parsed("sns_topic", hint, Topic::parse));
+        if token.is_none() && topic.is_none() {
+            table.problem_here("says nobody who may tell of events", "write `token`, or `sns_topic`");
+            return None;
+        }
+        Some(EventsConfig { token, topic })
+    })
 }
 
 fn content_type(text: &str) -> Result<String, &'static str> {

@@ -1,5 +1,6 @@
 //! The configuration as used: every value checked, every name resolved. Nothing behind this door checks again.
 
+mod events;
 mod mirroring;
 
 use std::{
@@ -23,6 +24,7 @@ use wharf_wire::{
 
 use crate::key_set::KeySet;
 
+pub use events::{EventsConfig, Topic};
 pub use mirroring::{
     Failover, FailoverReads, FailoverWrites, MirrorConfig, MirrorMode, Mirroring, SweepConfig,
 };
@@ -310,6 +312,8 @@ pub struct BucketConfig {
     pub failover: Failover,
     /// Where its objects are kept besides.
     pub mirrors: Vec<MirrorConfig>,
+    /// Who tells of objects that came to its provider without Wharf.
+    pub events: Option<EventsConfig>,
 }
 
 impl BucketConfig {

@@ -39,6 +39,7 @@ fn environment() -> Environment {
                 "MINIO_ROOT_PASSWORD",
                 "APP_SECRET",
                 "JWT_SECRET",
+                "PHOTOS_EVENTS_TOKEN",
             ]
             .map(|name| (name, "wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY")),
         )

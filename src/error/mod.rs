@@ -99,6 +99,7 @@ codes! {
     BatchTooLarge "BATCH_TOO_LARGE" BAD_REQUEST Client "More entries than one request takes.";
     MissingKey "MISSING_KEY" BAD_REQUEST Client "No object key.";
     SigningError "S3_SIGNING_ERROR" INTERNAL_SERVER_ERROR Gateway "The request could not be signed.";
+    JournalUnavailable "JOURNAL_UNAVAILABLE" SERVICE_UNAVAILABLE Gateway "The journal of mirrored buckets cannot be written.";
     Overloaded "OVERLOADED" SERVICE_UNAVAILABLE Gateway "More requests in flight than configured.";
     Internal "INTERNAL_ERROR" INTERNAL_SERVER_ERROR Gateway "A defect in Wharf.";
     UpstreamError "UPSTREAM_ERROR" BAD_GATEWAY Upstream "The app behind Wharf gave no sound reply.";

@@ -327,7 +327,9 @@ const fn code(code: Code) -> ErrorCode {
         Code::NotFound | Code::UnknownProvider => ErrorCode::NoSuchBucket,
         Code::InvalidBucketName => ErrorCode::InvalidBucketName,
         Code::InvalidStorageClass => ErrorCode::InvalidStorageClass,
-        Code::UpstreamError | Code::UpstreamTimeout => ErrorCode::ServiceUnavailable,
+        Code::UpstreamError | Code::UpstreamTimeout | Code::JournalUnavailable => {
+            ErrorCode::ServiceUnavailable
+        }
         Code::SigningError | Code::Internal => ErrorCode::InternalError,
         Code::MissingApiKey
         | Code::InvalidApiKey

@@ -7,21 +7,23 @@
 use std::{net::SocketAddr, sync::Arc};
 
 use bytes::Bytes;
-use http::{HeaderValue, Request, Response, StatusCode, header, request::Parts};
+use http::{HeaderValue, Method, Request, Response, StatusCode, header, request::Parts};
 use http_body_util::{Either, Full};
 use hyper::body::Incoming;
 use tracing::Instrument;
+use wharf_wire::date::Timestamp;
 
 use crate::{
     app_proxy::{Content, Sender},
     error::{self, Error},
+    events,
     request::{
         body::{self, ReplyBody},
         exchange::Exchange,
         framing,
     },
     server::Handler,
-    upload_api::{Call, is_own, methods, route},
+    upload_api::{Call, is_own, method_not_allowed, methods, route},
 };
 
 use super::{Pipeline, Refusal, Snapshot, app, finish};
@@ -66,6 +68,10 @@ impl ApiDoor {
             return Ok(response);
         }
         self.0.admit(snapshot, exchange)?;
+        if let Some(bucket) = events::bucket_of(head.uri.path()) {
+            exchange.route = "events";
+            return events(snapshot, head, body, (bucket, exchange.context.received)).await;
+        }
         let route = route(&head.method, head.uri.path())?;
         exchange.route = route.name();
         let pending = snapshot.authenticator.begin(head, &exchange.context)?;
@@ -106,6 +112,25 @@ impl ApiDoor {
     }
 }
 
+/// Whether a path is Wharf's, and no app's behind it.
+fn is_ours(path: &str) -> bool {
+    is_own(path) || events::bucket_of(path).is_some()
+}
+
+/// What a provider tells. It has no key of Wharf's, but the bucket's own token, or a topic's signature.
+async fn events(
+    snapshot: &Snapshot,
+    head: &Parts,
+    body: Incoming,
+    (bucket, now): (&str, Timestamp),
+) -> Result<Response<Full<Bytes>>, Error> {
+    if head.method != Method::POST {
+        return Err(method_not_allowed());
+    }
+    let message = body::read_any(body, &snapshot.config.server.limits).await?;
+    snapshot.events.take(bucket, &head.headers, &message, now).await
+}
+
 impl Handler for ApiDoor {
     type Body = ReplyBody<Content>;
 
@@ -115,7 +140,7 @@ impl Handler for ApiDoor {
         let mut exchange = self.0.begin(&head, peer, &snapshot);
         let span = exchange.span.clone();
         async {
-            let response = match snapshot.app.as_ref().filter(|_| !is_own(head.uri.path())) {
+            let response = match snapshot.app.as_ref().filter(|_| !is_ours(head.uri.path())) {
                 None => self.serve(&snapshot, &head, body, &mut exchange).await,
                 Some(app) => {
                     let sender = Sender::new(peer.ip(), &snapshot.config.server);

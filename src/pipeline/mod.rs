@@ -27,6 +27,7 @@ use crate::{
     clock::Clock,
     config::Config,
     error::{Error, Fault},
+    events::Events,
     request::{
         Context,
         admission::Admission,
@@ -69,6 +70,8 @@ pub struct Snapshot {
     pub api: UploadApi,
     /// The S3 endpoint.
     pub s3: S3Endpoint,
+    /// What providers tell.
+    pub events: Events,
     /// The app behind Wharf, if there is one.
     pub app: Option<AppProxy>,
 }

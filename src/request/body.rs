@@ -34,6 +34,15 @@ where
         return Ok(Bytes::new());
     }
     check_type(headers)?;
+    read_any(body, limits).await
+}
+
+/// The same for a body of whatever type its sender thinks it has.
+pub async fn read_any<B>(body: B, limits: &ServerLimits) -> Result<Bytes, Error>
+where
+    B: Body<Data = Bytes>,
+    B::Error: Display,
+{
     let announced = body.size_hint().lower();
     let bytes_max = limits.body_bytes_max;
     if usize::try_from(announced).map_or(true, |announced| announced > bytes_max) {

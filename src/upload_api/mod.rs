@@ -46,7 +46,7 @@ use crate::{
 };
 
 pub use complete_token::{CompleteToken, Place};
-pub use route::{BASE, Route, is_own, methods, route};
+pub use route::{BASE, Route, is_own, method_not_allowed, methods, route};
 
 use body::Body;
 use expiry::Bounds;

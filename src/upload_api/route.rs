@@ -140,7 +140,8 @@ fn not_found() -> Error {
         .hint("Uploads are signed at POST /api/v1/upload/{provider}/signed-url.")
 }
 
-fn method_not_allowed() -> Error {
+/// What is said of every method but POST.
+pub fn method_not_allowed() -> Error {
     Error::new(Code::MethodNotAllowed, "This route takes POST.")
         .options(["POST"])
         .header(header::ALLOW, METHODS)

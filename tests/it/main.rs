@@ -19,6 +19,7 @@ mod mirror_commands;
 mod mirror_config;
 mod mirror_doors;
 mod mirror_doors_refused;
+mod mirror_events;
 mod mirror_failover;
 mod mirror_failover_resumed;
 mod mirror_moved;

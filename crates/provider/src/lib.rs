@@ -8,6 +8,7 @@ mod bind;
 pub mod cdn;
 pub mod conformance;
 mod endpoint;
+pub mod event;
 mod presign;
 mod profile;
 mod region;
@@ -22,6 +23,7 @@ pub use profile::{
 
 pub use settings::{SettingProblem, Settings};
 
+use event::{Event, NoEvent};
 use wharf_wire::{
     date::Timestamp,
     names::{BucketName, ObjectKey},
@@ -52,5 +54,10 @@ pub trait Provider: Send + Sync + 'static {
     /// The object's own address, percent-encoded, on the endpoint that it is really on.
     fn public_url(&self, account: &Account, bucket: &BucketName, key: &ObjectKey) -> String {
         account.public_url(bucket, key)
+    }
+
+    /// Reads what the provider tells of its buckets by itself.
+    fn events(&self, message: &[u8]) -> Result<Vec<Event>, NoEvent> {
+        event::read(message)
     }
 }
