@@ -78,7 +78,37 @@ impl Mirrors {
         }
         let mirrors = names(bucket);
         let intent = |key| NewIntent { bucket: &bucket.name, key, change, mirrors: &mirrors, taken_by: None };
-        let intents: Vec<_> = keys.map(intent).collect();
+        self.open(keys.map(intent).collect()).await
+    }
+
+    /// Notes that `mirror` is about to take a new object in the primary's place, and has the truth about `key` then.
+    pub async fn intend_at(
+        &self,
+        bucket: &BucketConfig,
+        key: &str,
+        mirror: &str,
+    ) -> Result<Intents, JournalError> {
+        let mirrors = names(bucket);
+        let (bucket, change) = (&bucket.name, Change::Write);
+        self.open(vec![NewIntent { bucket, key, change, mirrors: &mirrors, taken_by: Some(mirror) }]).await
+    }
+
+    /// Notes that `mirror` has taken what was intended. When this returns, every reader knows where the truth is.
+    pub async fn note_taken(
+        &self,
+        intents: Intents,
+        bucket: &BucketConfig,
+        key: &str,
+        mirror: &Arc<str>,
+    ) -> Result<(), JournalError> {
+        intents.settle(Outcome::Changed);
+        // A commit has with it whatever was settled before it was asked for.
+        let journal = self.journal().ok_or(JournalError::Closed)?;
+        let own: store::Mirrors = [Arc::clone(mirror)].into();
+        journal.mark_dirty(&bucket.name, &own, &[key], Change::Write).await
+    }
+
+    async fn open(&self, intents: Vec<NewIntent<'_>>) -> Result<Intents, JournalError> {
         if intents.is_empty() {
             return Ok(Intents::default());
         }

@@ -27,8 +27,9 @@ use wharf_wire::{
 use super::{
     Call, Caller, Content, Place, S3Endpoint,
     body::{self, Sent, Source},
+    failover,
     forward::{Handling, Sending},
-    list, reply, rights,
+    list, rights,
 };
 use crate::{error::S3Error, request::authenticate::Identity, transfer::tags_as_query};
 
@@ -62,8 +63,7 @@ pub(super) async fn post(
     let headers = handling.headers_of_new_object()?;
     let Sent { payload, body } = body::file(&handling, source, file, file_bytes).await?;
     let intents = handling.intend().await?;
-    let reply = handling.change(intents, Sending { headers, payload, body }).await?;
-    let reply = reply::succeeded(reply).await?;
+    let reply = failover::put(&handling, intents, Sending { headers, payload, body }).await?;
     Ok(answer(&handling, &form, reply.headers()))
 }
 

@@ -63,6 +63,15 @@ impl Handling<'_> {
     ) -> Result<(Response<ReplyStream>, Intents), S3Error> {
         let key = self.provider_key()?;
         let reply = self.ask(key.as_ref(), self.parameters(), sending).await;
+        self.answered(intents, reply)
+    }
+
+    /// Says of a change what its `reply` tells, unless an error may follow it.
+    pub(super) fn answered(
+        &self,
+        intents: Intents,
+        reply: Result<Response<ReplyStream>, UpstreamError>,
+    ) -> Result<(Response<ReplyStream>, Intents), S3Error> {
         if intents.is_empty() {
             return Ok((reply?, intents));
         }
@@ -96,7 +105,10 @@ fn change(operation: Operation) -> Option<Change> {
 }
 
 /// What is known of a change when the head of its reply has come, or will not come.
-fn outcome(reply: &Result<Response<ReplyStream>, UpstreamError>, may_be_sent_twice: bool) -> Outcome {
+pub(super) fn outcome(
+    reply: &Result<Response<ReplyStream>, UpstreamError>,
+    may_be_sent_twice: bool,
+) -> Outcome {
     match reply {
         Ok(reply) if reply.status().is_success() => Outcome::Changed,
         // The one before may have done what this one was refused for.

@@ -10,6 +10,7 @@ use wharf_wire::{
 use super::{
     Content,
     body::{self, Sent},
+    failover,
     forward::{Handling, Sending},
     reply,
 };
@@ -40,7 +41,8 @@ pub(super) async fn upload(
     let mut headers = if is_whole { handling.headers_of_new_object()? } else { handling.headers()? };
     let Sent { payload, body } = body::upload(handling, &mut headers, incoming).await?;
     let intents = handling.intend().await?;
-    reply::pass(handling.change(intents, Sending { headers, payload, body }).await?).await
+    let reply = failover::put(handling, intents, Sending { headers, payload, body }).await?;
+    Ok(reply.map(Content::Stream))
 }
 
 async fn document(

@@ -22,6 +22,7 @@ mod mirror_doors_refused;
 mod mirror_events;
 mod mirror_failover;
 mod mirror_failover_resumed;
+mod mirror_failover_writes;
 mod mirror_moved;
 mod mirror_restore;
 mod mirror_simulation;

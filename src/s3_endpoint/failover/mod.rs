@@ -13,8 +13,10 @@
 
 mod conditions;
 mod copy;
+mod lent;
 mod resumed;
 mod stores;
+mod writes;
 
 use http::{HeaderMap, HeaderName, Response, StatusCode, header};
 use http_body_util::Full;
@@ -27,7 +29,7 @@ use super::{
 };
 use crate::{
     backend::upstream::ReplyStream,
-    config::checked::{FailoverReads, MirrorConfig},
+    config::checked::{FailoverReads, FailoverWrites, MirrorConfig},
     error::{Fault, S3Error},
     mirror::state::{Currency, Record, Side},
 };
@@ -36,7 +38,7 @@ use conditions::Verdict;
 use copy::{Extent, as_the_primarys, etag_header, forget_the_store, is_of, mark, strong_etag};
 use stores::Stores;
 
-pub(super) use resumed::Resumed;
+pub(super) use {resumed::Resumed, writes::put};
 
 const CUSTOMER_ALGORITHM: HeaderName =
     HeaderName::from_static("x-amz-server-side-encryption-customer-algorithm");
@@ -48,21 +50,25 @@ type Answer = Option<Result<Response<Content>, S3Error>>;
 /// `GetObject` and `HeadObject`.
 pub(super) async fn read(handling: &Handling<'_>) -> Result<Response<Content>, S3Error> {
     let headers = handling.headers()?;
-    let sending = Sending::without_body(headers.clone());
-    let reply = match handling.send(sending).await {
-        Ok(reply) => reply::succeeded(reply).await,
-        Err(error) => Err(error),
-    };
     let Some(stores) = Stores::of(handling).filter(|_| is_mirrored(handling, &headers)) else {
-        return Ok(reply?.map(Content::Stream));
+        return Ok(primary(handling, headers).await?.map(Content::Stream));
     };
-    match reply {
-        Ok(reply) => Ok(guard(handling, reply, stores)),
-        Err(failure) if is_the_primarys(&failure) => {
-            Failover { handling, stores, headers }.answer(failure).await
-        }
+    let failover = Failover { handling, stores, headers };
+    if let Some(answer) = failover.ahead().await {
+        return answer;
+    }
+    if handling.place.bucket.failover.reads == FailoverReads::Off {
+        return Ok(primary(handling, failover.headers).await?.map(Content::Stream));
+    }
+    match primary(handling, failover.headers.clone()).await {
+        Ok(reply) => Ok(guard(handling, reply, failover.stores)),
+        Err(failure) if is_the_primarys(&failure) => failover.answer(failure).await,
         Err(error) => Err(error),
     }
+}
+
+async fn primary(handling: &Handling<'_>, headers: HeaderMap) -> Result<Response<ReplyStream>, S3Error> {
+    reply::succeeded(handling.send(Sending::without_body(headers)).await?).await
 }
 
 /// Mirrors have no older versions, no parts as they were sent, and nothing that only its client can read.
@@ -99,6 +105,22 @@ struct Failover<'a> {
 }
 
 impl Failover<'_> {
+    /// Has the mirror answer that took a write while the primary was down: until that is copied back, the primary has an
+    /// older object, even if it serves again. None where there is no such mirror.
+    async fn ahead(&self) -> Answer {
+        let bucket = self.handling.place.bucket;
+        if bucket.failover.writes == FailoverWrites::Refuse {
+            return None;
+        }
+        for mirror in &bucket.mirrors {
+            if matches!(self.stores.currency(mirror).await, Currency::Dirty { truth: Side::Mirror, .. }) {
+                let answer = self.as_it_is(mirror, false).await;
+                return answer.or_else(|| Some(Err(unserved(&ErrorCode::ServiceUnavailable.into()))));
+            }
+        }
+        None
+    }
+
     /// Has the first mirror answer that can.
     async fn answer(&self, failure: S3Error) -> Result<Response<Content>, S3Error> {
         let bucket = self.handling.place.bucket;

@@ -15,10 +15,7 @@ use super::{
 };
 use crate::{
     backend::{Origins, upstream::ReplyStream},
-    config::{
-        Config,
-        checked::{FailoverReads, MirrorConfig},
-    },
+    config::{Config, checked::MirrorConfig},
     mirror::{
         Mirrors,
         state::{Currency, Record},
@@ -46,10 +43,10 @@ pub(super) struct Missing {
 }
 
 impl Stores {
-    /// Those of the object that is asked for, where its bucket's mirrors may answer.
+    /// Those of the request's object, where its bucket has mirrors.
     pub(super) fn of(handling: &Handling<'_>) -> Option<Self> {
         let (endpoint, bucket) = (handling.endpoint, handling.place.bucket);
-        if bucket.mirrors.is_empty() || bucket.failover.reads == FailoverReads::Off {
+        if bucket.mirrors.is_empty() {
             return None;
         }
         Some(Self {
