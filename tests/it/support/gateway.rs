@@ -1,14 +1,14 @@
 //! A real gateway inside the test process, on free ports.
 
-use std::{net::SocketAddr, ops::Deref, path::Path, time::Duration};
+use std::{net::SocketAddr, ops::Deref, path::Path};
 
 use tempfile::TempDir;
 use wharf::{
     clock::Clock,
     config::{Config, Environment, from_toml_text},
     gateway::{Gateway, StartError},
-    server::Drain,
-    store::{Journal, Store},
+    mirror::Mirrors,
+    store::Journal,
 };
 use wharf_wire::date::Timestamp;
 
@@ -57,10 +57,12 @@ impl TestGateway {
     /// Serves `toml` when `prepare` has written in its journal what happened before.
     pub(crate) async fn start_after(toml: &str, prepare: impl AsyncFnOnce(&Journal)) -> Self {
         let data = TempDir::new().expect("a temporary directory");
-        let (config, drain) = (config(toml, data.path()), Drain::default());
-        let store = Store::open(&config.store, data.path(), Clock::System, &drain).await;
-        prepare(store.expect("the database opens").journal()).await;
-        assert!(drain.finish(Duration::from_secs(10)).await, "the database closes");
+        let config = config(toml, data.path());
+        let mirrors = Mirrors::new(Clock::System);
+        mirrors.prepare(&config).await.expect("the database opens");
+        mirrors.settle(&config).await.expect("the journal is new");
+        prepare(mirrors.journal().expect("the bucket has mirrors")).await;
+        mirrors.close().await;
         let gateway = Gateway::start(config, Clock::System).await.expect("the gateway starts");
         Self { gateway, data }
     }
