@@ -18,6 +18,7 @@ mod embedded_store;
 mod mirror_commands;
 mod mirror_config;
 mod mirror_doors;
+mod mirror_doors_copied;
 mod mirror_doors_refused;
 mod mirror_events;
 mod mirror_failover;

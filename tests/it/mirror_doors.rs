@@ -123,8 +123,8 @@ async fn an_intent_ends_with_the_client_that_leaves() {
     raw.reset();
     // What came of it nobody knows, so workers will have a look.
     beside.until_dirty("one", &["a"]).await;
-    let has_it = recorder.requests().iter().any(|request| request.method() == "PUT" && request.is_complete);
-    assert!(!has_it);
+    let is_stored = |request: &Recorded| request.method() == "PUT" && request.is_complete;
+    assert!(!recorder.requests().iter().any(is_stored));
 }
 
 #[tokio::test]

@@ -11,7 +11,7 @@ use wharf::{
     store::{Backlog, Store},
 };
 
-use super::{gateway::TestGateway, s3_client::in_front_of};
+use super::{gateway::TestGateway, s3_client::in_front_of, store};
 
 /// Nothing that a test waits for takes this long unless it never comes.
 const PATIENCE: Duration = Duration::from_mins(1);
@@ -38,6 +38,24 @@ name = \"two\"
 /// The bucket `photos` at `primary`, with `mirrors`.
 pub(crate) fn with_mirrors(primary: &str, keys: &str, mirrors: &str) -> String {
     [&in_front_of(primary, keys), mirrors].concat()
+}
+
+/// A mirror of `photos` in the bucket `copied-photos` at `mirror`.
+pub(crate) fn mirror_at(mirror: &str) -> String {
+    format!(
+        "
+[providers.spare]
+plugin = \"minio\"
+endpoint = \"{mirror}\"
+access_key_id = \"{}\"
+secret_access_key = \"{}\"
+[[buckets.photos.mirrors]]
+provider = \"spare\"
+bucket = \"copied-photos\"
+",
+        store::ACCESS_KEY,
+        store::SECRET_KEY
+    )
 }
 
 /// The journal of a gateway, seen from beside.
@@ -80,5 +98,15 @@ impl Beside {
         for key in keys {
             assert!(self.is_dirty(mirror, key).await, "{key} is not dirty at {mirror}");
         }
+    }
+
+    /// Waits until nothing is known against `key`: no intent, no row.
+    pub(crate) async fn until_clean(&self, mirror: &str, key: &str) {
+        let waited = timeout(PATIENCE, async {
+            while self.is_dirty(mirror, key).await {
+                sleep(PAUSE).await;
+            }
+        });
+        assert!(waited.await.is_ok(), "{key} is still dirty at {mirror}");
     }
 }
