@@ -4,7 +4,7 @@ use wharf_provider::Profile;
 
 use super::{
     Config,
-    checked::{BucketConfig, FailoverReads, MirrorConfig},
+    checked::{BucketConfig, DirectUploads, FailoverReads, MirrorConfig},
 };
 
 /// What the buckets' mirrors do not do, each under the path of what it is about.
@@ -23,11 +23,18 @@ fn of_bucket(config: &Config, bucket: &BucketConfig) -> Vec<String> {
          versions and the bucket's settings are not. Objects encrypted with a client's own key (SSE-C) {customer_keys}",
         bucket.name
     );
+    let direct = (bucket.direct_uploads == DirectUploads::Provider).then(|| {
+        format!(
+            "buckets.{}.direct_uploads: the upload API's signed URLs lead to the provider, and what is sent there is \
+             mirrored only when the provider tells of it; \"wharf\" leads them to the S3 endpoint, where Wharf sees it",
+            bucket.name
+        )
+    });
     let of_mirrors = bucket.mirrors.iter().enumerate().flat_map(|(index, mirror)| {
         let path = format!("buckets.{}.mirrors[{index}]", bucket.name);
         of_mirror(config, bucket, mirror).into_iter().map(move |note| format!("{path}: {note}"))
     });
-    std::iter::once(not_mirrored).chain(of_mirrors).collect()
+    std::iter::once(not_mirrored).chain(direct).chain(of_mirrors).collect()
 }
 
 fn of_mirror(config: &Config, bucket: &BucketConfig, mirror: &MirrorConfig) -> Vec<String> {

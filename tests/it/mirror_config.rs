@@ -183,10 +183,11 @@ fn check_says_what_is_not_mirrored() {
                   access_key_id = 'AKIAIOSFODNN7EXAMPLE'\nsecret_access_key = 'secret'\n";
     let out = checked(&(with_mirrors("", &[cold, small]) + wasabi));
     let notes: Vec<_> = out.lines().filter_map(|line| line.strip_prefix("note: ")).collect();
-    let [all, large, restored, smaller, longer] = notes.as_slice() else { panic!("{out}") };
+    let [all, direct, large, restored, smaller, longer] = notes.as_slice() else { panic!("{out}") };
     assert!(
         all.starts_with("buckets.photos.mirrors: ") && all.contains("retention") && all.contains("SSE-C")
     );
+    assert!(direct.starts_with("buckets.photos.direct_uploads: "), "{direct}");
     assert!(large.starts_with("buckets.photos.mirrors[0]: Amazon S3 stores at most "), "{large}");
     assert!(restored.starts_with("buckets.photos.mirrors[0]: DEEP_ARCHIVE has to be restored"), "{restored}");
     assert!(smaller.contains("mirrors[1]: Wasabi stores at most 5000000000000 bytes"), "{smaller}");
@@ -194,5 +195,5 @@ fn check_says_what_is_not_mirrored() {
     // What can never happen is not said.
     let off = "failover = { reads = 'off' }\naccept = { file_bytes_max = 1000 }";
     let out = checked(&(with_mirrors(off, &[cold, "provider = 'small'\nbucket = 'acme-copy'"]) + wasabi));
-    assert_eq!(out.lines().filter(|line| line.starts_with("note: ")).count(), 1, "{out}");
+    assert_eq!(out.lines().filter(|line| line.starts_with("note: ")).count(), 2, "{out}");
 }
