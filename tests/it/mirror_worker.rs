@@ -8,7 +8,7 @@ use crate::support::{
 };
 
 struct Pair {
-    _one: Store,
+    one: Store,
     _two: Store,
     mirroring: Mirroring,
 }
@@ -17,7 +17,7 @@ impl Pair {
     async fn start() -> Self {
         let (one, two) = (store::start(mirroring::BUCKET).await, store::start(mirroring::BUCKET).await);
         let mirroring = Mirroring::start(&one.endpoint(), &two.endpoint()).await;
-        Self { _one: one, _two: two, mirroring }
+        Self { one, _two: two, mirroring }
     }
 }
 
@@ -155,6 +155,38 @@ async fn a_large_object_goes_in_parts() {
     let record = mirroring.record("large").await;
     assert_eq!(record.bytes, body.len() as u64);
     assert!(record.mirror_etag.ends_with("-2\""), "{record:?}");
+}
+
+#[tokio::test]
+async fn what_a_mirror_took_is_copied_back_and_what_it_replaces_is_kept() {
+    let Pair { one, mirroring, .. } = &Pair::start().await;
+    for key in ["new", "known", "diverged"] {
+        if key == "known" {
+            mirroring.at("primary", key).put("old", &[]).await;
+            mirroring.changed(key).await;
+            mirroring.settled().await;
+        }
+        if key == "diverged" {
+            mirroring.at("primary", key).put("theirs", &[("content-type", "text/x-test")]).await;
+        }
+        mirroring.at("spare", key).put("ours", &[]).await;
+        mirroring.taken(key).await;
+        let primary = mirroring.at("primary", key);
+        let is_back = || async { primary.get().await.is_some_and(|(_, body)| body == "ours") };
+        mirroring.until("ours at the primary", is_back).await;
+        mirroring.settled().await;
+        mirroring.record(key).await;
+    }
+    let kept: Vec<_> = mirroring::keys_of(one).into_iter().filter(|key| key.contains(".conflict-")).collect();
+    assert_eq!(kept.len(), 1, "{kept:?}");
+    assert!(kept[0].starts_with("diverged.conflict-") && kept[0].ends_with("-spare"), "{kept:?}");
+    for side in ["primary", "spare"] {
+        let (headers, body) = mirroring.at(side, &kept[0]).get().await.unwrap();
+        assert_eq!(
+            (&*body, &headers["content-type"]),
+            (b"theirs".as_slice(), &"text/x-test".parse().unwrap())
+        );
+    }
 }
 
 #[tokio::test]

@@ -15,7 +15,7 @@ use super::{
 use crate::{
     mirror::{
         crash_point::{Point, reached},
-        state::{Failure, Finish, Finished, RowState, after_failure},
+        state::{Class, Failure, Finish, Finished, RowState, after_failure},
     },
     store::{CLAIM_LEASE_SECONDS, Claim},
     transfer::TransferError,
@@ -33,7 +33,10 @@ pub(super) async fn run(mirror: Arc<Mirror>, mut claim: Claim) -> Option<Timesta
         return None;
     };
     let (finish, error) = match outcome {
-        Ok(done) => (succeeded(&mirror, &claim, done), String::new()),
+        Ok(done) => {
+            let why = if let Done::Held(class) = done { why(class) } else { "" };
+            (succeeded(&mirror, &claim, done), why.to_owned())
+        }
         Err(error) => (failed(&mirror, &claim, &error), error.to_string()),
     };
     let key = Arc::clone(&claim.key);
@@ -56,7 +59,8 @@ async fn attempt(mirror: &Mirror, claim: &mut Claim) -> Option<Result<Done, Tran
         Err(error) => return Some(Err(error)),
     };
     let (row, record) = (claim.row, claim.record.clone());
-    let work = Work { row: &row, record: record.as_ref(), sides, drain: &mirror.shared.drain };
+    let key = Arc::clone(&claim.key);
+    let work = Work { row: &row, record: record.as_ref(), sides, mirror, key: &key };
     tokio::select! {
         outcome = work.run() => Some(outcome),
         () = until_lost(mirror, claim) => None,
@@ -110,6 +114,22 @@ fn succeeded(mirror: &Mirror, claim: &Claim, done: Done) -> Finish {
         metrics.is_resting.set(0);
     }
     finish
+}
+
+/// What an operator is told of a key that was left alone.
+const fn why(class: Class) -> &'static str {
+    match class {
+        Class::Absence => "the source has no such object, and nobody deleted it through Wharf",
+        Class::CustomerKey => "the object is encrypted with its owner's key",
+        Class::Archived => "the object is in an archive, and has to be restored before it can be copied",
+        Class::Conflict => "both sides were written while they could not see each other",
+        Class::Auth
+        | Class::Config
+        | Class::Unreachable
+        | Class::Throttled
+        | Class::Transient
+        | Class::Permanent => "",
+    }
 }
 
 fn failed(mirror: &Mirror, claim: &Claim, error: &TransferError) -> Finish {

@@ -28,7 +28,7 @@ use std::{
 use tokio::sync::watch;
 
 use self::{dispatcher::Dispatcher, health::Health};
-use super::MirrorMetrics;
+use super::{MirrorMetrics, state::Change};
 use crate::{
     admin::Metrics, backend::Jitter, clock::Clock, config::checked::BucketConfig, server::Drain,
     store::Journal,
@@ -88,6 +88,17 @@ impl Mirror {
     /// The bucket's and its own.
     fn names(&self) -> (&str, &str) {
         (&self.bucket, &self.name)
+    }
+
+    /// Says that a key came to be at the primary that nobody knew of.
+    async fn note_foreign(&self, key: &str) {
+        let current = self.current();
+        let Some((bucket, _)) = current.find(&self.bucket, &self.name) else { return };
+        let mirrors = bucket.mirrors.iter().map(|mirror| Arc::clone(&mirror.name)).collect();
+        let noted = self.shared.journal.mark_dirty(&self.bucket, &mirrors, &[key], Change::Write).await;
+        if let Err(error) = noted {
+            tracing::warn!(bucket = &*self.bucket, key, %error, "a key is not mirrored, as it could not be noted");
+        }
     }
 
     fn current(&self) -> Arc<Current> {

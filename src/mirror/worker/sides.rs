@@ -41,14 +41,16 @@ pub(super) struct Sides {
     pub(super) target: Object,
     /// What every new object there has: class and encryption are the place's own.
     pub(super) defaults: HeaderMap,
+    /// The target's bucket.
+    target_place: Place,
 }
 
 /// One of the places.
-struct Place<'a> {
-    origin: &'a Arc<Origin>,
-    bucket: &'a BucketName,
-    key_prefix: &'a str,
-    defaults: Defaults<'a>,
+#[derive(Debug)]
+struct Place {
+    origin: Arc<Origin>,
+    bucket: BucketName,
+    key_prefix: String,
 }
 
 impl Sides {
@@ -61,47 +63,53 @@ impl Sides {
     ) -> Option<Result<Self, TransferError>> {
         let (bucket, mirror) = current.find(bucket, mirror)?;
         let primary = Place {
-            origin: current.origins.get(&bucket.provider)?,
-            bucket: &bucket.bucket,
-            key_prefix: &bucket.key_prefix,
-            defaults: Defaults {
-                storage_class: bucket.storage_class,
-                encryption: bucket.encryption.as_ref(),
-            },
+            origin: Arc::clone(current.origins.get(&bucket.provider)?),
+            bucket: bucket.bucket.clone(),
+            key_prefix: bucket.key_prefix.clone(),
         };
-        let mirror = Place {
-            origin: current.origins.get(&mirror.provider)?,
-            bucket: &mirror.bucket,
-            key_prefix: &mirror.key_prefix,
-            defaults: Defaults {
-                storage_class: mirror.storage_class,
-                encryption: mirror.encryption.as_ref(),
-            },
+        let primary_defaults =
+            Defaults { storage_class: bucket.storage_class, encryption: bucket.encryption.as_ref() };
+        let spare = Place {
+            origin: Arc::clone(current.origins.get(&mirror.provider)?),
+            bucket: mirror.bucket.clone(),
+            key_prefix: mirror.key_prefix.clone(),
         };
+        let spare_defaults =
+            Defaults { storage_class: mirror.storage_class, encryption: mirror.encryption.as_ref() };
         Some(match truth {
-            Side::Primary => Self::between(&primary, &mirror, key),
-            Side::Mirror => Self::between(&mirror, &primary, key),
+            Side::Primary => Self::between(&primary, spare, spare_defaults, key),
+            Side::Mirror => Self::between(&spare, primary, primary_defaults, key),
         })
     }
 
-    fn between(source: &Place<'_>, target: &Place<'_>, key: &str) -> Result<Self, TransferError> {
-        let mut defaults = HeaderMap::new();
-        let profile = target.origin.account().profile();
-        target.defaults.add_to(&mut defaults, profile).map_err(|_| TransferError::Key {
+    fn between(
+        source: &Place,
+        target: Place,
+        defaults: Defaults<'_>,
+        key: &str,
+    ) -> Result<Self, TransferError> {
+        let mut headers = HeaderMap::new();
+        defaults.add_to(&mut headers, target.origin.account().profile()).map_err(|_| TransferError::Key {
             side: transfer::Side::Target,
             why: "the KMS key in the configuration is none that a header can name",
         })?;
         Ok(Self {
             source: source.object(transfer::Side::Source, key)?,
             target: target.object(transfer::Side::Target, key)?,
-            defaults,
+            defaults: headers,
+            target_place: target,
         })
+    }
+
+    /// The target's object called `key`.
+    pub(super) fn beside(&self, key: &str) -> Result<Object, TransferError> {
+        self.target_place.object(transfer::Side::Target, key)
     }
 }
 
-impl Place<'_> {
+impl Place {
     fn object(&self, side: transfer::Side, key: &str) -> Result<Object, TransferError> {
-        let object = Object::below(Arc::clone(self.origin), self.bucket.clone(), self.key_prefix, key);
+        let object = Object::below(Arc::clone(&self.origin), self.bucket.clone(), &self.key_prefix, key);
         object.map_err(|why| TransferError::Key { side, why })
     }
 }

@@ -1,8 +1,10 @@
 //! One dirty key made equal: look, plan, do it, look again.
 
 use http::{HeaderMap, HeaderName, StatusCode};
+use wharf_wire::date::Timestamp;
 
 use super::{
+    Mirror,
     look::{self, Looked},
     sides::Sides,
 };
@@ -11,7 +13,6 @@ use crate::{
         crash_point::{Point, reached},
         state::{Class, Object, Record, Row, Seen, Side, Step, plan},
     },
-    server::Drain,
     transfer::{
         self, Opened, Source, Tags, Target, Transfer, TransferError, Written, is_metadata, tags_header,
     },
@@ -24,8 +25,8 @@ pub(super) struct Work<'a> {
     pub(super) row: &'a Row,
     pub(super) record: Option<&'a Record>,
     pub(super) sides: Sides,
-    /// Joins what has to be cleaned up after a copy that was given up.
-    pub(super) drain: &'a Drain,
+    pub(super) mirror: &'a Mirror,
+    pub(super) key: &'a str,
 }
 
 /// What came of it, if nothing failed.
@@ -68,10 +69,36 @@ impl Work<'_> {
             (Step::Nothing, Seen::Present(object)) => Ok(Done::Nothing(self.record_of(object))),
             (Step::Nothing, _) => Ok(Done::Nothing(None)),
             (Step::Hold(class), _) => Ok(Done::Held(class)),
-            (Step::KeepThenCopy, _) => Ok(Done::Held(Class::Conflict)),
+            (Step::KeepThenCopy, _) => {
+                self.keep().await?;
+                self.copy(looked.opened, looked.tags).await
+            }
             // A target that was looked at is not asked for again; copied and tagged is what is there.
             (Step::LookAtTarget | Step::Copy | Step::Retag, _) => Ok(Done::Overtaken),
         }
+    }
+
+    /// Keeps the target's object under another name. That follows from the object, so that trying again keeps it once.
+    async fn keep(&self) -> Result<(), TransferError> {
+        let source = Source::new(self.sides.target.clone());
+        let opened = source.open(None).await?;
+        let object = look::object(opened.bytes, &opened.headers, None);
+        let written_at = object.last_modified.unwrap_or_else(|| self.mirror.shared.clock.now());
+        let kept = conflict_key(self.key, written_at, &self.mirror.name);
+        let target = Target::object(self.sides.beside(&kept)?, self.headers(&opened.headers, &Tags::new())?);
+        let transfer = Transfer { source, target, drain: self.mirror.shared.drain.clone() };
+        let written = transfer.run(opened).await?;
+        transfer.target.verify(&written).await?;
+        self.mirror.note_foreign(&kept).await;
+        let (bucket, mirror) = self.mirror.names();
+        tracing::warn!(
+            bucket,
+            mirror,
+            key = self.key,
+            kept,
+            "what the primary had was kept under another name"
+        );
+        Ok(())
     }
 
     fn source(&self) -> Source {
@@ -129,7 +156,7 @@ impl Work<'_> {
     /// Copies what is `opened`, and sees that it arrived.
     async fn transfer(&self, opened: Opened, tags: &Tags) -> Result<Written, TransferError> {
         let target = Target::object(self.sides.target.clone(), self.headers(&opened.headers, tags)?);
-        let transfer = Transfer { source: self.source(), target, drain: self.drain.clone() };
+        let transfer = Transfer { source: self.source(), target, drain: self.mirror.shared.drain.clone() };
         let written = transfer.run(opened).await?;
         reached(Point::TargetWritten);
         transfer.target.verify(&written).await?;
@@ -190,6 +217,11 @@ impl Work<'_> {
             tags_digest: object.tags_digest,
         }
     }
+}
+
+/// Where an object is kept that has to make room. It stands beside it in every listing.
+fn conflict_key(key: &str, written_at: Timestamp, mirror: &str) -> String {
+    format!("{key}.conflict-{}-{mirror}", written_at.amz_date().as_str())
 }
 
 /// Whether a target refuses an object because of its tags: its store has no such thing.

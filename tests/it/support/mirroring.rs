@@ -12,11 +12,11 @@ use wharf::{
     clock::Clock,
     config::{Config, Environment, from_toml_text},
     mirror::{
-        state::{Change, Currency, Record},
+        state::{Change, Currency, Outcome, Record},
         worker::{Current, Parts, Workers},
     },
     server::Drain,
-    store::{Backlog, DeadFilter, DeadLetter, Mirrors, Store},
+    store::{Backlog, DeadFilter, DeadLetter, Mirrors, NewIntent, Store},
     transfer::{Object, Sending},
 };
 use wharf_wire::{
@@ -102,6 +102,19 @@ impl Mirroring {
     /// Says that `key` has been deleted.
     pub(crate) async fn deleted(&self, key: &str) {
         self.dirty(key, Change::Delete).await;
+    }
+
+    /// Says that the mirror has taken a write of `key` in the primary's place.
+    pub(crate) async fn taken(&self, key: &str) {
+        let intent = NewIntent {
+            bucket: BUCKET,
+            key,
+            change: Change::Write,
+            mirrors: &self.mirrors,
+            taken_by: Some("spare"),
+        };
+        let mut intents = self.journal.journal().open_intents(&[intent]).await.unwrap();
+        intents.remove(0).settle(Outcome::Changed);
     }
 
     async fn dirty(&self, key: &str, change: Change) {
@@ -221,6 +234,12 @@ impl Stored {
         let (head, body) = reply.into_parts();
         Some((head.headers, body.read(usize::MAX).await.unwrap()))
     }
+}
+
+/// The keys that a store has, by its files: each key here is a file's name.
+pub(crate) fn keys_of(store: &wharf_demo::Store) -> Vec<String> {
+    let files = std::fs::read_dir(store.directory().join(BUCKET)).unwrap();
+    files.map(|file| file.unwrap().file_name().into_string().unwrap()).collect()
 }
 
 /// An address where nobody listens now.
