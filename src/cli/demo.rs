@@ -1,9 +1,9 @@
-//! `wharf demo`: an S3 store, Wharf in front of it, and a page, in one process and without an account.
+//! `wharf demo`: two S3 stores, Wharf in front of them, and a page, in one process and without an account.
 //!
 //! ```text
-//! browser ──→ page       what to show, and where Wharf is
-//!         ──→ Wharf      a signed URL
-//!         ──→ store      the file itself, through that URL
+//! browser ──→ page       what to show, and where Wharf is; the switches of the stores
+//!         ──→ Wharf      a signed URL, then the file itself, through that URL
+//!                └─→ first store ─→ (mirrored) second store
 //! ```
 //!
 //! Wharf runs here as it does anywhere: from a configuration, which this module writes, with keys that live as long as
@@ -14,6 +14,7 @@ use std::{
     fs, io,
     net::{Ipv4Addr, SocketAddr},
     path::{Path, PathBuf},
+    sync::Arc,
 };
 
 use clap::Args;
@@ -21,7 +22,7 @@ use secrecy::{ExposeSecret, SecretString};
 use tempfile::TempDir;
 use thiserror::Error;
 use tokio::net::TcpListener;
-use wharf_demo::{Page, PageError, PageSettings, Store, StoreError, StoreOptions};
+use wharf_demo::{Page, PageError, PageSettings, StoreAccess, StoreError, Stores};
 
 use crate::{
     clock::Clock,
@@ -31,11 +32,11 @@ use crate::{
     telemetry::{self, TelemetryError},
 };
 
-/// The bucket, under the same name in Wharf's configuration and in the store.
+/// The bucket, under the same name in Wharf's configuration and in the stores.
 const BUCKET: &str = "demo";
 
-/// Who Wharf is to the store.
-const ACCESS_KEY: &str = "wharf-demo";
+/// The stores, as the page and Wharf's configuration name them: objects are written to the first, and mirrored to the second.
+const STORES: [&str; 2] = ["first", "second"];
 
 /// A file to upload from a terminal.
 const SAMPLE_NAME: &str = "hello.txt";
@@ -73,7 +74,7 @@ pub enum DemoError {
         /// What the system said.
         source: io::Error,
     },
-    /// The store.
+    /// A store.
     #[error(transparent)]
     Store(#[from] StoreError),
     /// The page.
@@ -114,7 +115,7 @@ pub async fn run(
 #[derive(Debug)]
 struct Demo {
     folder: Folder,
-    store: Store,
+    stores: Arc<Stores>,
     gateway: Gateway,
     page: Page,
     commands: Vec<String>,
@@ -125,12 +126,22 @@ impl Demo {
     async fn start(port: u16, directory: Option<PathBuf>) -> Result<Self, DemoError> {
         let folder = Folder::open(directory)?;
         let sample = folder.write_sample()?;
-        let store = start_store(&folder).await?;
+        let keys = [seal::make_key()?, seal::make_key()?];
+        let stores = Stores::start(folder.path(), BUCKET, STORES.into_iter().zip(keys)).await?;
+        let stores = Arc::new(stores);
         let page_socket = listen(SocketAddr::from((Ipv4Addr::LOCALHOST, port))).await?;
         let page_address = page_socket.local_addr()?;
 
         let api_key = seal::make_key()?;
-        let config = gateway_config(&store, &api_key, page_address)?;
+        let s3_address = free_address().await?;
+        let setup = Setup {
+            stores: &stores,
+            api_key: &api_key,
+            page: page_address,
+            s3: s3_address,
+            data: &folder.path().join("wharf"),
+        };
+        let config = gateway_config(&setup)?;
         telemetry::init(&config.log)?;
         let gateway = Gateway::start(config, Clock::System).await?;
 
@@ -140,11 +151,12 @@ impl Demo {
             api_endpoint: api.endpoint,
             api_key: api.key.expose_secret().to_owned(),
             bucket: BUCKET.to_owned(),
-            store_endpoint: store.endpoint(),
+            s3_endpoint: format!("http://{s3_address}"),
+            stores: STORES.map(str::to_owned).to_vec(),
             commands: commands.clone(),
         };
-        let page = Page::start(page_socket, &settings)?;
-        Ok(Self { folder, store, gateway, page, commands })
+        let page = Page::start(page_socket, &settings, Arc::clone(&stores))?;
+        Ok(Self { folder, stores, gateway, page, commands })
     }
 
     fn instructions(&self) -> String {
@@ -158,8 +170,13 @@ impl Demo {
             Folder::Kept(_) => "they stay there",
             Folder::Temporary(_) => "they go when this ends",
         };
-        let objects = self.store.directory().join(BUCKET);
-        let _ = writeln!(text, "Objects are in {}; {fate}. Ctrl-C ends it.", objects.display());
+        let [first, second] = STORES.map(|name| self.stores.objects(name).unwrap_or_default());
+        let _ = writeln!(
+            text,
+            "Objects are in {}, with a second copy in {}; {fate}. Ctrl-C ends it.",
+            first.display(),
+            second.display()
+        );
         text
     }
 
@@ -167,7 +184,7 @@ impl Demo {
     async fn stop(self) {
         self.page.stop().await;
         self.gateway.shutdown().await;
-        self.store.stop().await;
+        self.stores.stop().await;
     }
 }
 
@@ -216,61 +233,93 @@ async fn listen(address: SocketAddr) -> Result<TcpListener, DemoError> {
     TcpListener::bind(address).await.map_err(|source| DemoError::Listen { address, source })
 }
 
-async fn start_store(folder: &Folder) -> Result<Store, DemoError> {
-    let store = Store::start(StoreOptions {
-        address: SocketAddr::from((Ipv4Addr::LOCALHOST, 0)),
-        directory: Some(folder.path().join("store")),
-        access_key: ACCESS_KEY.to_owned(),
-        secret_key: seal::make_key()?,
-    })
-    .await?;
-    store.create_bucket(BUCKET).await?;
-    Ok(store)
+/// An address on this machine that nobody listens on: signed URLs name it, so it must be known before Wharf starts.
+async fn free_address() -> Result<SocketAddr, DemoError> {
+    let any = SocketAddr::from((Ipv4Addr::LOCALHOST, 0));
+    listen(any).await?.local_addr().map_err(|source| DemoError::Listen { address: any, source })
 }
 
-/// Everything that is put into the text is made here: addresses, and keys in base64. Nothing in it needs escaping.
-fn gateway_config(store: &Store, api_key: &SecretString, page: SocketAddr) -> Result<Config, DemoError> {
-    let [address_origin, name_origin] = Page::origins(page);
+/// What Wharf is configured with.
+struct Setup<'a> {
+    stores: &'a Stores,
+    api_key: &'a SecretString,
+    page: SocketAddr,
+    s3: SocketAddr,
+    data: &'a Path,
+}
+
+/// Everything that is put into the text is made here: addresses, names, and keys in base64. Nothing in it needs escaping
+/// but the folder.
+fn gateway_config(setup: &Setup<'_>) -> Result<Config, DemoError> {
+    let [address_origin, name_origin] = Page::origins(setup.page);
+    let [first, second] = STORES;
     let text = format!(
         r#"
         [server]
         api_listen = "127.0.0.1:0"
+        s3_listen = "{s3}"
         admin_listen = "127.0.0.1:0"
+        data_directory = {data}
         sealing_keys = ["{sealing_key}"]
         drain_timeout_seconds = 5
 
         [log]
-        # The store tells its client what was wrong; here it would only be in the way of the commands above.
-        filter = "warn,s3s=off,s3s_fs=off"
+        # The stores tell their client what was wrong; here it would only be in the way of the commands above.
+        filter = "error,s3s=off,s3s_fs=off"
         access = false
 
         [upload.cors]
         origins = ["{address_origin}", "{name_origin}"]
 
-        [providers.store]
-        plugin = "s3"
-        endpoint = "{endpoint}"
-        addressing = "path"
-        region = "us-east-1"
-        access_key_id = "{access_key}"
-        secret_access_key = "{secret_key}"
+        [s3]
+        public_endpoint = "http://{s3}"
+        [s3.cors]
+        origins = ["{address_origin}", "{name_origin}"]
 
         [buckets.{BUCKET}]
-        provider = "store"
+        provider = "{first}"
+        bucket = "{BUCKET}"
+        direct_uploads = "wharf"
+        [[buckets.{BUCKET}.mirrors]]
+        provider = "{second}"
         bucket = "{BUCKET}"
 
         [[keys]]
         id = "{api_key}"
         allow = [{{ bucket = "{BUCKET}", actions = ["read", "write"] }}]
         "#,
+        s3 = setup.s3,
+        data = quoted(setup.data),
         sealing_key = seal::make_key()?.expose_secret(),
-        endpoint = store.endpoint(),
-        access_key = store.access_key(),
-        secret_key = store.secret_key().expose_secret(),
-        api_key = api_key.expose_secret(),
+        api_key = setup.api_key.expose_secret(),
     );
+    let text = setup.stores.access().map(provider_config).fold(text, |text, provider| text + &provider);
     // The environment configures the gateway that the user runs for good, not this one.
     Ok(config::from_toml_text(&text, &Environment::default())?)
+}
+
+/// A path as TOML has it: its texts are escaped as JSON's are.
+fn quoted(path: &Path) -> String {
+    serde_json::Value::from(path.to_string_lossy()).to_string()
+}
+
+fn provider_config(store: StoreAccess<'_>) -> String {
+    format!(
+        r#"
+        [providers.{name}]
+        plugin = "s3"
+        endpoint = "{endpoint}"
+        addressing = "path"
+        region = "us-east-1"
+        access_key_id = "{access_key}"
+        secret_access_key = "{secret_key}"
+        timeouts = {{ connect_seconds = 1 }}
+        "#,
+        name = store.name,
+        endpoint = store.endpoint,
+        access_key = store.access_key,
+        secret_key = store.secret_key.expose_secret(),
+    )
 }
 
 /// What a client must know of Wharf.

@@ -1,12 +1,15 @@
-// Sends files to a store through URLs that Wharf signs. Three requests for each file:
+// Sends files through URLs that Wharf signs. Three requests for each file:
 //
 //   POST {api}/api/v1/upload/{bucket}/signed-url            the name and type, for an upload URL
 //   PUT  the upload URL                                     the file, with its Content-Type and nothing else
 //   POST {api}/api/v1/upload/download/{bucket}/signed-url   the key, for a URL that opens the object
 //
-// The PUT is an XMLHttpRequest because fetch reports no progress of what it sends.
+// The PUT is an XMLHttpRequest because fetch reports no progress of what it sends. Beside these, the page asks its own
+// server what is on the stores' disks, and has it stop a store or start it again.
 
 const NAME_BYTES_MAX = 90;
+const LOOK_MILLISECONDS = 300;
+const WORDS = { first: "First store", second: "Second store" };
 
 const byId = (id) => document.getElementById(id);
 
@@ -18,9 +21,12 @@ class Cancelled extends Failure {}
 
 const settings = await readSettings();
 let queue = Promise.resolve();
+/** The files that are stored. */
+const cards = new Set();
 
 if (settings) {
   listenForFiles();
+  showStores();
   showCommands(settings.commands);
 }
 
@@ -65,7 +71,22 @@ function describeReply(status, reply) {
   return lines.filter(Boolean).join("\n");
 }
 
-/** Sends a file to the store; answers with its ETag. */
+/** What the stores have of `key`, or just what they are like. */
+async function askStores(key = "") {
+  const response = await fetch(`/stores?key=${encodeURIComponent(key)}`);
+  if (!response.ok) throw new Failure(`The page's own server answered with status ${response.status}.`);
+  return response.json();
+}
+
+/** Reads the object through its link. Answers with the store that served it, as Wharf's reply says. */
+async function servedFrom(url) {
+  const response = await fetch(url, { cache: "no-store" });
+  await response.arrayBuffer();
+  if (!response.ok) throw new Failure(`Wharf answered with status ${response.status}.`);
+  return response.headers.get("x-wharf-served-from") ?? settings.stores[0];
+}
+
+/** Sends a file where its URL leads; answers with its ETag. */
 function sendToStore(signed, file, { log, onProgress, onCancellable }) {
   const request = new XMLHttpRequest();
   const started = performance.now();
@@ -83,7 +104,7 @@ function sendToStore(signed, file, { log, onProgress, onCancellable }) {
       resolve(request.getResponseHeader("ETag"));
     };
     request.onerror = () =>
-      fail(new Failure("The file could not be sent: the connection to the store failed, or the file cannot be read."), "failed");
+      fail(new Failure("The file could not be sent: the connection to Wharf failed, or the file cannot be read."), "failed");
     request.onabort = () => fail(new Cancelled("Cancelled."), "cancelled");
     request.open("PUT", signed.uploadUrl);
     request.setRequestHeader("Content-Type", signed.data.contentType);
@@ -97,8 +118,46 @@ function describeStoreError(request) {
   const xml = new DOMParser().parseFromString(request.responseText, "application/xml");
   const code = xml.querySelector("Error > Code")?.textContent;
   const message = xml.querySelector("Error > Message")?.textContent;
-  if (!code) return `The store answered with status ${request.status} and no reason.`;
-  return `The store refused: ${message ?? ""} (${code})`;
+  if (!code) return `Wharf's S3 endpoint answered with status ${request.status} and no reason.`;
+  return `Wharf's S3 endpoint refused: ${message ?? ""} (${code})`;
+}
+
+// --- The stores -----------------------------------------------------------------------------------------------------
+
+function showStores() {
+  for (const name of settings.stores) {
+    const entry = byId("store").content.firstElementChild.cloneNode(true);
+    entry.id = `store-${name}`;
+    entry.querySelector(".store-name").textContent = WORDS[name] ?? name;
+    entry.querySelector(".switch").onclick = (event) => flip(name, event.currentTarget);
+    byId("stores").append(entry);
+  }
+  askStores().then((states) => states.forEach(showStore), (error) => notice(error.message));
+}
+
+function showStore({ name, isRunning }) {
+  const entry = byId(`store-${name}`);
+  entry.dataset.running = isRunning;
+  entry.querySelector(".store-state").textContent = isRunning ? "is running" : "is stopped";
+  const button = entry.querySelector(".switch");
+  button.textContent = isRunning ? "Stop it" : "Start it";
+  button.setAttribute("aria-label", `${isRunning ? "Stop" : "Start"} the ${(WORDS[name] ?? name).toLowerCase()}`);
+}
+
+async function flip(name, button) {
+  const action = byId(`store-${name}`).dataset.running === "true" ? "stop" : "start";
+  button.disabled = true;
+  try {
+    const response = await fetch(`/stores/${name}/${action}`, { method: "POST" });
+    if (!response.ok) throw new Failure(`The store cannot be switched: ${await response.text()}`);
+    (await askStores()).forEach(showStore);
+    announce(`The ${(WORDS[name] ?? name).toLowerCase()} ${action === "stop" ? "is stopped" : "is running"}.`);
+  } catch (error) {
+    notice(error.message);
+  } finally {
+    button.disabled = false;
+  }
+  for (const card of cards) card.readAgain();
 }
 
 // --- One upload -----------------------------------------------------------------------------------------------------
@@ -146,6 +205,7 @@ function enqueue(file, card) {
 class Card {
   #element;
   #file;
+  #object;
 
   constructor(file) {
     this.#file = file;
@@ -171,7 +231,7 @@ class Card {
 
   progress(sent, total) {
     this.#element.querySelector("progress").value = total ? sent / total : 1;
-    this.say(sent < total ? `Sent ${size(sent)} of ${size(total)}` : "Sent; waiting for the store…");
+    this.say(sent < total ? `Sent ${size(sent)} of ${size(total)}` : "Sent; waiting for Wharf…");
   }
 
   offerCancel(cancel) {
@@ -194,6 +254,38 @@ class Card {
       this.#show("preview", true);
     }
     announce(`${this.#file.name} is stored.`);
+    cards.add(this);
+    this.#object = object;
+    this.#showCopies();
+  }
+
+  /** Says in which stores the object is, until it is in all of them. */
+  async #showCopies() {
+    const list = this.#part("copies");
+    list.hidden = false;
+    for (;;) {
+      const states = await askStores(this.#object.key).catch(() => []);
+      list.replaceChildren(...states.map(({ name, hasObject }) => {
+        const line = document.createElement("li");
+        line.dataset.there = hasObject;
+        line.textContent = `${WORDS[name] ?? name}: ${hasObject ? "it is there" : "on its way…"}`;
+        return line;
+      }));
+      if (states.length && states.every((state) => state.hasObject)) return;
+      await new Promise((resolve) => setTimeout(resolve, LOOK_MILLISECONDS));
+    }
+  }
+
+  /** Reads the object through its link, and says who served it. */
+  async readAgain() {
+    this.#show("served", true);
+    this.#set("served", "Reading it through its link…");
+    try {
+      const name = await servedFrom(this.#object.openUrl);
+      this.#set("served", `Its link still works: read from the ${(WORDS[name] ?? name).toLowerCase()}.`);
+    } catch (error) {
+      this.#set("served", `Its link does not work now. ${error.message}`);
+    }
   }
 
   failed(error, retry) {

@@ -26,6 +26,8 @@ mod cors;
 mod listener;
 mod page;
 mod store;
+mod stores;
 
 pub use page::{Page, PageError, PageSettings};
 pub use store::{Store, StoreError, StoreOptions};
+pub use stores::{StoreAccess, StoreState, Stores};

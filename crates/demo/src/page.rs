@@ -1,16 +1,18 @@
-//! The page of `wharf demo`, on a listener of its own: a person drops a file, and the browser sends it to the store
-//! through a URL that Wharf signed. Everything the page does, any app's page can do; it has no door that others lack.
+//! The page of `wharf demo`, on a listener of its own: a person drops a file, and the browser sends it through a URL that
+//! Wharf signed. All that concerns files any app's page can do as well; the page has one door that others lack, which
+//! shows what is on the stores' disks, and stops a store or starts it again.
 
 use std::{io, net::SocketAddr, sync::Arc};
 
 use bytes::Bytes;
 use http::{HeaderValue, Method, Request, StatusCode, Uri, header, request::Parts};
 use hyper::{body::Incoming, service::service_fn};
+use percent_encoding::percent_decode_str;
 use s3s::{Body, HttpResponse};
 use serde::Serialize;
 use tokio::net::TcpListener;
 
-use crate::listener::Listener;
+use crate::{Stores, listener::Listener};
 
 const HTML: &str = include_str!("../page/index.html");
 const STYLE: &str = include_str!("../page/page.css");
@@ -27,8 +29,10 @@ pub struct PageSettings {
     pub api_key: String,
     /// The configured bucket that files go to.
     pub bucket: String,
-    /// The store that signed URLs point at.
-    pub store_endpoint: String,
+    /// Wharf's S3 endpoint, which signed URLs point at.
+    pub s3_endpoint: String,
+    /// The stores' names, the primary first.
+    pub stores: Vec<String>,
     /// Commands that do the same from a terminal.
     pub commands: Vec<String>,
 }
@@ -56,11 +60,15 @@ pub struct Page {
 impl Page {
     /// Serves the page on a socket that the caller bound: the gateway must know the page's origin before the page can
     /// know the gateway.
-    pub fn start(socket: TcpListener, settings: &PageSettings) -> Result<Self, PageError> {
-        let site = Arc::new(Site::new(socket.local_addr()?, settings)?);
+    pub fn start(
+        socket: TcpListener,
+        settings: &PageSettings,
+        stores: Arc<Stores>,
+    ) -> Result<Self, PageError> {
+        let site = Arc::new(Site::new(socket.local_addr()?, settings, stores)?);
         let answer = service_fn(move |request: Request<Incoming>| {
-            let response = site.answer(&request.into_parts().0);
-            async move { Ok(response) }
+            let site = Arc::clone(&site);
+            async move { Ok(site.answer(&request.into_parts().0).await) }
         });
         Ok(Self { listener: Listener::start(socket, answer)? })
     }
@@ -90,33 +98,77 @@ struct Site {
     hosts: [String; 2],
     settings: Bytes,
     content_security_policy: HeaderValue,
+    stores: Arc<Stores>,
 }
 
 impl Site {
-    fn new(address: SocketAddr, settings: &PageSettings) -> Result<Self, PageError> {
-        let PageSettings { api_endpoint, store_endpoint, .. } = settings;
+    fn new(address: SocketAddr, settings: &PageSettings, stores: Arc<Stores>) -> Result<Self, PageError> {
+        let PageSettings { api_endpoint, s3_endpoint, .. } = settings;
         let policy = format!(
-            "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' {store_endpoint}; \
-             connect-src 'self' {api_endpoint} {store_endpoint}; \
+            "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' {s3_endpoint}; \
+             connect-src 'self' {api_endpoint} {s3_endpoint}; \
              base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
         );
         Ok(Self {
             hosts: hosts(address),
             settings: serde_json::to_vec(settings)?.into(),
             content_security_policy: HeaderValue::try_from(policy)?,
+            stores,
         })
     }
 
-    fn answer(&self, request: &Parts) -> HttpResponse {
+    async fn answer(&self, request: &Parts) -> HttpResponse {
         if !self.is_for_us(request) {
             return plain(StatusCode::MISDIRECTED_REQUEST, "This page is served to its own address alone.\n");
         }
-        if request.method != Method::GET && request.method != Method::HEAD {
-            let mut response = plain(StatusCode::METHOD_NOT_ALLOWED, "This page can only be read.\n");
-            response.headers_mut().insert(header::ALLOW, HeaderValue::from_static("GET, HEAD"));
-            return response;
+        let path = request.uri.path();
+        if let Some(rest) = path.strip_prefix("/stores") {
+            return self.stores(request, rest).await;
         }
-        let (content_type, body) = match request.uri.path() {
+        if request.method != Method::GET && request.method != Method::HEAD {
+            return not_allowed("GET, HEAD");
+        }
+        self.file(path)
+    }
+
+    /// `GET /stores?key=…` tells of the stores; `POST /stores/NAME/stop` and `…/start` are their switches.
+    async fn stores(&self, request: &Parts, rest: &str) -> HttpResponse {
+        let switch = rest.strip_prefix('/').and_then(|rest| rest.split_once('/'));
+        let known = match (request.method.as_str(), switch) {
+            ("GET", None) if rest.is_empty() => {
+                let key =
+                    request.uri.query().and_then(|query| query.strip_prefix("key=")).unwrap_or_default();
+                let key = percent_decode_str(key).decode_utf8_lossy();
+                let states = serde_json::to_vec(&self.stores.states(&key)).unwrap_or_default();
+                return answer(StatusCode::OK, "application/json", states.into());
+            }
+            (_, None) => return not_allowed("GET"),
+            ("POST", Some(_)) if !self.is_from_us(request) => {
+                return plain(StatusCode::FORBIDDEN, "Only this page turns stores on and off.\n");
+            }
+            ("POST", Some((name, "stop"))) => Ok(self.stores.cut(name)),
+            ("POST", Some((name, "start"))) => self.stores.restore(name).await,
+            (_, Some(_)) => return not_allowed("POST"),
+        };
+        match known {
+            Ok(true) => plain(StatusCode::OK, "Done.\n"),
+            Ok(false) => plain(StatusCode::NOT_FOUND, "There is no such store.\n"),
+            Err(error) => {
+                tracing::warn!(%error, "the store does not start");
+                plain(StatusCode::INTERNAL_SERVER_ERROR, "The store does not start.\n")
+            }
+        }
+    }
+
+    /// A page of another site can send a POST here; its browser says whose it is.
+    fn is_from_us(&self, request: &Parts) -> bool {
+        let origin = request.headers.get(header::ORIGIN).and_then(|origin| origin.to_str().ok());
+        let host = origin.and_then(|origin| origin.strip_prefix("http://"));
+        host.is_some_and(|host| self.hosts.iter().any(|ours| ours == host))
+    }
+
+    fn file(&self, path: &str) -> HttpResponse {
+        let (content_type, body) = match path {
             "/" => ("text/html; charset=utf-8", HTML.into()),
             "/page.css" => ("text/css; charset=utf-8", STYLE.into()),
             "/page.js" => ("text/javascript; charset=utf-8", SCRIPT.into()),
@@ -141,6 +193,12 @@ impl Site {
     }
 }
 
+fn not_allowed(methods: &'static str) -> HttpResponse {
+    let mut response = plain(StatusCode::METHOD_NOT_ALLOWED, "The method is not for this.\n");
+    response.headers_mut().insert(header::ALLOW, HeaderValue::from_static(methods));
+    response
+}
+
 fn plain(status: StatusCode, text: &'static str) -> HttpResponse {
     answer(status, "text/plain; charset=utf-8", text.into())
 }
@@ -159,45 +217,66 @@ fn answer(status: StatusCode, content_type: &'static str, body: Bytes) -> HttpRe
 mod tests {
     use super::*;
 
-    fn status(method: Method, host: &str, path: &str) -> StatusCode {
+    async fn answer_to(method: Method, host: &str, path: &str, origin: Option<&str>) -> StatusCode {
         let settings = PageSettings {
             api_endpoint: "http://127.0.0.1:1".to_owned(),
             api_key: "key".to_owned(),
             bucket: "demo".to_owned(),
-            store_endpoint: "http://127.0.0.1:2".to_owned(),
+            s3_endpoint: "http://127.0.0.1:2".to_owned(),
+            stores: vec!["first".to_owned()],
             commands: Vec::new(),
         };
-        let site = Site::new(([127, 0, 0, 1], 7070).into(), &settings).unwrap();
-        let request =
-            Request::builder().method(method).uri(path).header(header::HOST, host).body(()).unwrap();
-        site.answer(&request.into_parts().0).status()
-    }
-
-    #[test]
-    fn the_page_and_its_parts_are_there() {
-        for path in ["/", "/page.css", "/page.js", "/icon.svg", "/settings.json"] {
-            assert_eq!(status(Method::GET, "127.0.0.1:7070", path), StatusCode::OK, "{path}");
-            assert_eq!(status(Method::GET, "localhost:7070", path), StatusCode::OK, "{path}");
+        let folder = tempfile::tempdir().unwrap();
+        let stores = Stores::start(folder.path(), "demo", [("first", "secret".into())]).await.unwrap();
+        let site = Site::new(([127, 0, 0, 1], 7070).into(), &settings, Arc::new(stores)).unwrap();
+        let mut request = Request::builder().method(method).uri(path).header(header::HOST, host);
+        if let Some(origin) = origin {
+            request = request.header(header::ORIGIN, origin);
         }
-        assert_eq!(status(Method::GET, "127.0.0.1:7070", "/page.rs"), StatusCode::NOT_FOUND);
-        assert_eq!(status(Method::POST, "127.0.0.1:7070", "/"), StatusCode::METHOD_NOT_ALLOWED);
+        site.answer(&request.body(()).unwrap().into_parts().0).await.status()
     }
 
-    #[test]
-    fn another_sites_name_does_not_reach_the_api_key() {
-        let rebound = status(Method::GET, "evil.example:7070", "/settings.json");
+    async fn status(method: Method, host: &str, path: &str) -> StatusCode {
+        answer_to(method, host, path, None).await
+    }
+
+    #[tokio::test]
+    async fn only_the_page_itself_turns_stores_off() {
+        let stop =
+            async |origin| answer_to(Method::POST, "127.0.0.1:7070", "/stores/first/stop", origin).await;
+        assert_eq!(stop(Some("http://127.0.0.1:7070")).await, StatusCode::OK);
+        assert_eq!(stop(Some("http://evil.example")).await, StatusCode::FORBIDDEN);
+        assert_eq!(stop(None).await, StatusCode::FORBIDDEN);
+        let asked = answer_to(Method::GET, "127.0.0.1:7070", "/stores/first/stop", None).await;
+        assert_eq!(asked, StatusCode::METHOD_NOT_ALLOWED);
+        assert_eq!(status(Method::GET, "127.0.0.1:7070", "/stores?key=a%20b").await, StatusCode::OK);
+    }
+
+    #[tokio::test]
+    async fn the_page_and_its_parts_are_there() {
+        for path in ["/", "/page.css", "/page.js", "/icon.svg", "/settings.json"] {
+            assert_eq!(status(Method::GET, "127.0.0.1:7070", path).await, StatusCode::OK, "{path}");
+            assert_eq!(status(Method::GET, "localhost:7070", path).await, StatusCode::OK, "{path}");
+        }
+        assert_eq!(status(Method::GET, "127.0.0.1:7070", "/page.rs").await, StatusCode::NOT_FOUND);
+        assert_eq!(status(Method::POST, "127.0.0.1:7070", "/").await, StatusCode::METHOD_NOT_ALLOWED);
+    }
+
+    #[tokio::test]
+    async fn another_sites_name_does_not_reach_the_api_key() {
+        let rebound = status(Method::GET, "evil.example:7070", "/settings.json").await;
         assert_eq!(rebound, StatusCode::MISDIRECTED_REQUEST);
-        let absolute = status(Method::GET, "127.0.0.1:7070", "http://evil.example:7070/settings.json");
+        let absolute = status(Method::GET, "127.0.0.1:7070", "http://evil.example:7070/settings.json").await;
         assert_eq!(absolute, StatusCode::MISDIRECTED_REQUEST);
     }
 
-    #[test]
-    fn everything_that_the_html_names_is_served() {
+    #[tokio::test]
+    async fn everything_that_the_html_names_is_served() {
         let attributes = ["href=\"", "src=\""].into_iter().flat_map(|name| HTML.split(name).skip(1));
         let named: Vec<_> = attributes.map(|rest| rest.split('"').next().unwrap()).collect();
         assert!(named.len() >= 4, "{named:?}");
         for path in named {
-            assert_eq!(status(Method::GET, "127.0.0.1:7070", path), StatusCode::OK, "{path}");
+            assert_eq!(status(Method::GET, "127.0.0.1:7070", path).await, StatusCode::OK, "{path}");
         }
     }
 }

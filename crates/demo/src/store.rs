@@ -94,6 +94,11 @@ impl Store {
         format!("http://{}", self.listener.address())
     }
 
+    /// Where it listens.
+    pub fn address(&self) -> SocketAddr {
+        self.listener.address()
+    }
+
     /// The access key that requests must be signed with.
     pub fn access_key(&self) -> &str {
         &self.access_key

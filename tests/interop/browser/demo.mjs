@@ -32,7 +32,7 @@ async function startDemo() {
 
 const { demo, printed } = await startDemo();
 const address = printed.match(/http:\/\/127\.0\.0\.1:\d+\//)[0];
-const objects = printed.match(/Objects are in (.*?);/)[1];
+const [, objects, copies] = printed.match(/Objects are in (.*?), with a second copy in (.*?);/);
 const browser = await launch();
 const context = await browser.newContext({ viewport: { width: 900, height: 1000 } });
 
@@ -148,7 +148,7 @@ await check("demo: the store's refusal of a changed URL is told in its own words
   await page.setInputFiles("#files", { name: "changed.txt", mimeType: "text/plain", buffer: Buffer.from("a") });
   const refused = entry(page, "changed.txt", "failed");
   await refused.waitFor();
-  assert.match(await refused.locator(".status").textContent(), /The store refused: .*SignatureDoesNotMatch/);
+  assert.match(await refused.locator(".status").textContent(), /Wharf's S3 endpoint refused: .*SignatureDoesNotMatch/);
 });
 
 await check("demo: the page says so when Wharf does not answer", async () => {
@@ -158,6 +158,32 @@ await check("demo: the page says so when Wharf does not answer", async () => {
   const lost = entry(page, "lost.txt", "failed");
   await lost.waitFor();
   assert.match(await lost.locator(".status").textContent(), /Wharf did not answer/);
+});
+
+await check("demo: a file gets to both stores, and is still served when the first one is stopped", async () => {
+  const page = await openPage();
+  const bytes = randomBytes(2_000_000);
+  await page.setInputFiles("#files", { name: "twice.bin", mimeType: "application/octet-stream", buffer: bytes });
+  const upload = entry(page, "twice.bin", "stored");
+  await upload.waitFor();
+  await upload.locator('.copies li[data-there="true"]').nth(1).waitFor();
+  const key = await upload.locator(".key").textContent();
+  assert.deepEqual(readFileSync(join(copies, key)), bytes);
+
+  await page.click("#store-first .switch");
+  await page.locator('#store-first[data-running="false"]').waitFor();
+  await upload.locator(".served", { hasText: "read from the second store" }).waitFor();
+  assert.deepEqual(await bytesBehind(page, upload), bytes);
+  await screenshot(page, "first-stopped");
+
+  await page.setInputFiles("#files", { name: "while stopped.txt", mimeType: "text/plain", buffer: Buffer.from("a") });
+  const refused = entry(page, "while stopped.txt", "failed");
+  await refused.waitFor();
+  await page.click("#store-first .switch");
+  await page.locator('#store-first[data-running="true"]').waitFor();
+  await upload.locator(".served", { hasText: "read from the first store" }).waitFor();
+  await refused.locator(".retry").click();
+  await entry(page, "while stopped.txt", "stored").waitFor();
 });
 
 await check("demo: the page fits a small screen", async () => {

@@ -66,8 +66,10 @@ impl World {
             (Change::Delete, Outcome::Changed) => self.deletes.over(key, self.now),
             (Change::Delete, Outcome::Unknown) => self.deletes.over(key, self.now + LATE),
             (Change::Write, Outcome::Changed) => {
-                for store in 1..=MIRRORS {
-                    version.map(|version| self.deletes.safe(store, version, opened_at.saturating_sub(SKEW)));
+                if let Some(version) = version {
+                    for store in 1..=MIRRORS {
+                        self.deletes.safe(store, version, opened_at.saturating_sub(SKEW));
+                    }
                 }
             }
             (Change::Write, Outcome::Unknown) | (_, Outcome::Unchanged) => {}
