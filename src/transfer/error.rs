@@ -228,11 +228,10 @@ fn class_of_code(side: Side, code: &str) -> Option<Class> {
         "NoSuchBucket"
         | "InvalidBucketName"
         | "InvalidBucketState"
-        | "InvalidStorageClass"
-        | "QuotaExceeded"
-        | "XMinioAdminBucketQuotaExceeded"
-        | "XMinioStorageFull" => Class::Config,
+        | "InvalidStorageClass" => Class::Config,
         _ if code.starts_with("KMS.") => Class::Config,
+        // Each store has a word of its own before these.
+        _ if code.ends_with("QuotaExceeded") || code.ends_with("StorageFull") => Class::Config,
         "NoSuchKey" | "NoSuchVersion" if side == Side::Source => Class::Absent,
         "InvalidObjectState" if side == Side::Source => Class::Archived,
         "InvalidRequest" if side == Side::Source => Class::CustomerKey,
