@@ -225,10 +225,7 @@ fn class_of_code(side: Side, code: &str) -> Option<Class> {
         | "InvalidToken"
         | "RequestTimeTooSkewed"
         | "TokenRefreshRequired" => Class::Auth,
-        "NoSuchBucket"
-        | "InvalidBucketName"
-        | "InvalidBucketState"
-        | "InvalidStorageClass" => Class::Config,
+        "NoSuchBucket" | "InvalidBucketName" | "InvalidBucketState" | "InvalidStorageClass" => Class::Config,
         _ if code.starts_with("KMS.") => Class::Config,
         // Each store has a word of its own before these.
         _ if code.ends_with("QuotaExceeded") || code.ends_with("StorageFull") => Class::Config,
