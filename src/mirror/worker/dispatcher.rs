@@ -6,10 +6,18 @@ use std::{
     time::Duration,
 };
 
-use tokio::{sync::watch, task::JoinSet, time::sleep};
+use tokio::{
+    sync::{Semaphore, watch},
+    task::JoinSet,
+    time::sleep,
+};
 use wharf_wire::date::Timestamp;
 
-use super::{Current, Mirror, Shared, health::Health, job};
+use super::{
+    Current, Mirror, Shared,
+    health::Health,
+    job::{self, Job},
+};
 
 /// A mirror's worker looks by itself this often: other nodes make keys dirty, too, and a woken one may have been missed.
 const LOOK_EVERY: Duration = Duration::from_secs(10);
@@ -22,6 +30,9 @@ pub(super) struct Dispatcher {
     mirror: Arc<Mirror>,
     current: watch::Receiver<Arc<Current>>,
     jobs: JoinSet<Option<Timestamp>>,
+    /// One for each copy that may be under way.
+    slots: Arc<Semaphore>,
+    slots_max: usize,
     /// When the journal may have something, since some start.
     look_at: Duration,
 }
@@ -35,7 +46,14 @@ impl Dispatcher {
         let metrics = shared.metrics.mirror(&bucket, &name);
         let health = Mutex::new(Health::default());
         let mirror = Mirror { bucket, name, shared, current: current.clone(), health, metrics };
-        Self { mirror: Arc::new(mirror), current, jobs: JoinSet::new(), look_at: Duration::ZERO }
+        Self {
+            mirror: Arc::new(mirror),
+            current,
+            jobs: JoinSet::new(),
+            slots: Arc::new(Semaphore::new(0)),
+            slots_max: 0,
+            look_at: Duration::ZERO,
+        }
     }
 
     /// Works until the drain begins or the mirror is configured no more; then finishes what is under way.
@@ -68,7 +86,8 @@ impl Dispatcher {
         if now < self.look_at {
             return self.look_at.saturating_sub(now);
         }
-        let admitted = self.mirror.health().admit(self.room(), now);
+        let room = self.room();
+        let admitted = self.mirror.health().admit(room, now);
         let count_max = match admitted {
             Err(rest) => return rest,
             Ok(0) => return LOOK_EVERY,
@@ -79,11 +98,15 @@ impl Dispatcher {
         pause
     }
 
-    /// Room for jobs. Some is left unused until it is worth asking the journal, each of whose answers is a commit.
-    fn room(&self) -> usize {
-        let jobs_max = self.mirror.current().config.mirroring.copies_in_flight_max;
-        let room = jobs_max.saturating_sub(self.jobs.len());
-        if room >= jobs_max.div_ceil(2) { room } else { 0 }
+    /// Room for jobs: as many as may copy, and as many again, whose rows are claimed or noted meanwhile. Some of it is left
+    /// unused until it is worth asking the journal, each of whose answers is a commit.
+    fn room(&mut self) -> usize {
+        let copies_max = self.mirror.current().config.mirroring.copies_in_flight_max;
+        if copies_max != self.slots_max {
+            (self.slots, self.slots_max) = (Arc::new(Semaphore::new(copies_max)), copies_max);
+        }
+        let room = (2 * copies_max).saturating_sub(self.jobs.len());
+        if room >= copies_max.div_ceil(2) { room } else { 0 }
     }
 
     /// Claims rows and begins their jobs. Returns when there may be more.
@@ -99,8 +122,9 @@ impl Dispatcher {
         };
         let is_all = claims.len() < count_max;
         for claim in claims {
-            self.mirror.health().begin();
-            self.jobs.spawn(job::run(Arc::clone(&self.mirror), claim));
+            let is_trial = self.mirror.health().begin();
+            let job = Job { claim, slots: Arc::clone(&self.slots), is_trial };
+            self.jobs.spawn(job::run(Arc::clone(&self.mirror), job));
         }
         if !is_all {
             return Duration::ZERO;

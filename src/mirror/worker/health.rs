@@ -74,9 +74,16 @@ impl Health {
         }
     }
 
-    /// A job is begun.
-    pub(super) fn begin(&mut self) {
-        self.is_on_trial |= self.state != State::Well;
+    /// A job is begun. Returns whether it is a trial.
+    pub(super) fn begin(&mut self) -> bool {
+        let is_trial = self.state != State::Well;
+        self.is_on_trial |= is_trial;
+        is_trial
+    }
+
+    /// Whether the mirror is left alone, also by jobs that were begun before and had to wait.
+    pub(super) fn is_resting(&self) -> bool {
+        matches!(self.state, State::Resting(_))
     }
 
     /// A job has done its work. Returns whether the mirror had been left alone.

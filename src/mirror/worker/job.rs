@@ -2,7 +2,10 @@
 
 use std::{sync::Arc, time::Duration};
 
-use tokio::time::{sleep, timeout};
+use tokio::{
+    sync::Semaphore,
+    time::{sleep, timeout},
+};
 use wharf_wire::date::Timestamp;
 
 use super::{
@@ -24,13 +27,41 @@ use crate::{
 /// A lease is renewed three times before it would run out.
 const RENEW_EVERY: Duration = Duration::from_secs(CLAIM_LEASE_SECONDS / 3);
 
+/// A row that was claimed, and how it is to be worked on.
+#[derive(Debug)]
+pub(super) struct Job {
+    pub(super) claim: Claim,
+    /// Whoever works holds one of them. Those that wait, and those whose end is being noted, do not.
+    pub(super) slots: Arc<Semaphore>,
+    /// The mirror may be in trouble, and this one finds out.
+    pub(super) is_trial: bool,
+}
+
+/// What came of a job.
+enum Outcome {
+    Done(Result<Done, TransferError>),
+    /// The mirror got into trouble while the job waited.
+    NotBegun,
+    /// The row is somebody else's by now, or its mirror is no more.
+    Lost,
+}
+
 /// Works on what was claimed, and tells the journal what came of it. Returns when the row is due again, if it stays.
-pub(super) async fn run(mirror: Arc<Mirror>, mut claim: Claim) -> Option<Timestamp> {
+pub(super) async fn run(mirror: Arc<Mirror>, job: Job) -> Option<Timestamp> {
     reached(Point::Claimed);
-    mirror.metrics.attempts.inc();
-    let Some(outcome) = attempt(&mirror, &mut claim).await else {
-        mirror.health().ended();
-        return None;
+    let Job { mut claim, slots, is_trial } = job;
+    let outcome = match attempt(&mirror, &mut claim, &slots, is_trial).await {
+        Outcome::Done(outcome) => outcome,
+        Outcome::NotBegun => {
+            let due = claim.row.due;
+            // If that fails, it is free again when its lease ends.
+            let _ = mirror.shared.journal.release(claim).await;
+            return Some(due);
+        }
+        Outcome::Lost => {
+            mirror.health().ended();
+            return None;
+        }
     };
     let (finish, error) = match outcome {
         Ok(done) => {
@@ -51,19 +82,28 @@ pub(super) async fn run(mirror: Arc<Mirror>, mut claim: Claim) -> Option<Timesta
     }
 }
 
-/// `None` if the row is somebody else's by now, or its mirror is no more.
-async fn attempt(mirror: &Mirror, claim: &mut Claim) -> Option<Result<Done, TransferError>> {
-    let sides = Sides::of(&mirror.current(), mirror.names(), &claim.key, claim.row.truth)?;
-    let sides = match sides {
-        Ok(sides) => sides,
-        Err(error) => return Some(Err(error)),
+/// Waits for a slot and does the work, for as long as the row is ours.
+async fn attempt(mirror: &Mirror, claim: &mut Claim, slots: &Semaphore, is_trial: bool) -> Outcome {
+    let (row, record, key) = (claim.row, claim.record.clone(), Arc::clone(&claim.key));
+    let work = async {
+        let Ok(_slot) = slots.acquire().await else { return Outcome::NotBegun };
+        if !is_trial && mirror.health().is_resting() {
+            return Outcome::NotBegun;
+        }
+        mirror.metrics.attempts.inc();
+        let Some(sides) = Sides::of(&mirror.current(), mirror.names(), &key, row.truth) else {
+            return Outcome::Lost;
+        };
+        match sides {
+            Ok(sides) => Outcome::Done(
+                Work { row: &row, record: record.as_ref(), sides, mirror, key: &key }.run().await,
+            ),
+            Err(error) => Outcome::Done(Err(error)),
+        }
     };
-    let (row, record) = (claim.row, claim.record.clone());
-    let key = Arc::clone(&claim.key);
-    let work = Work { row: &row, record: record.as_ref(), sides, mirror, key: &key };
     tokio::select! {
-        outcome = work.run() => Some(outcome),
-        () = until_lost(mirror, claim) => None,
+        outcome = work => outcome,
+        () = until_lost(mirror, claim) => Outcome::Lost,
     }
 }
 
