@@ -15,6 +15,7 @@ use super::{
     place::{PlacePair, Placing},
     report::{Claim, DeadFilter},
     rows::RowKey,
+    tee::TeeNote,
 };
 
 /// A question, and where its answer goes.
@@ -37,6 +38,7 @@ pub(super) enum Command {
     Forget(Asked<PlacePair, u64>),
     Place(Asked<Placing, ()>),
     Sync(Asked<Syncing, ()>),
+    Tee(Asked<TeeNote, ()>),
 }
 
 /// An intent without an id yet.

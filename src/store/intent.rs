@@ -12,7 +12,7 @@ use std::{
 use tokio::sync::Notify;
 use wharf_wire::date::Timestamp;
 
-use crate::mirror::state::{Change, Outcome};
+use crate::mirror::state::{Change, Outcome, Record};
 
 use super::change::Mirrors;
 
@@ -34,6 +34,16 @@ pub(super) struct OpenIntent {
 pub(super) struct Settlement {
     pub(super) intent: Arc<OpenIntent>,
     pub(super) outcome: Outcome,
+    pub(super) teed: Option<Teed>,
+}
+
+/// What came of it at its only mirror, which was sent the same bytes.
+#[derive(Debug, Clone)]
+pub(super) enum Teed {
+    /// The mirror has them.
+    Copied(Record),
+    /// It may still store them.
+    Unsure,
 }
 
 /// Outcomes that wait for the writer.
@@ -81,12 +91,24 @@ impl Intent {
 
     /// Says what came of the request. Never waits.
     pub fn settle(mut self, outcome: Outcome) {
-        self.hand_over(outcome);
+        self.hand_over(outcome, None);
     }
 
-    fn hand_over(&mut self, outcome: Outcome) {
+    /// The same of an intent for one mirror, which was sent the same bytes and has them, as `record` says. The two are
+    /// committed together.
+    pub fn settle_copied(mut self, outcome: Outcome, record: Record) {
+        self.hand_over(outcome, Some(Teed::Copied(record)));
+    }
+
+    /// The primary has changed, and the intent's one mirror, which was sent the same bytes, may still do so: nobody waits for
+    /// its answer any more.
+    pub fn settle_unsure(mut self) {
+        self.hand_over(Outcome::Changed, Some(Teed::Unsure));
+    }
+
+    fn hand_over(&mut self, outcome: Outcome, teed: Option<Teed>) {
         if let Some(intent) = self.open.take() {
-            self.settlements.push(Settlement { intent, outcome });
+            self.settlements.push(Settlement { intent, outcome, teed });
         }
     }
 }
@@ -94,6 +116,6 @@ impl Intent {
 impl Drop for Intent {
     /// Whoever gave up on a request does not know how far it came.
     fn drop(&mut self) {
-        self.hand_over(Outcome::Unknown);
+        self.hand_over(Outcome::Unknown, None);
     }
 }

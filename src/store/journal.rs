@@ -249,7 +249,11 @@ impl Journal {
         self.ask(Command::Sync, syncing).await
     }
 
-    async fn ask<Question, Answer>(
+    pub(super) fn reader(&self) -> &Reader {
+        &self.reader
+    }
+
+    pub(super) async fn ask<Question, Answer>(
         &self,
         command: impl FnOnce(Asked<Question, Answer>) -> Command,
         question: Question,

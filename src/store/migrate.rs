@@ -13,8 +13,11 @@ use super::{
 };
 
 /// In order; what has been released is never changed again.
-const MIGRATIONS: [&str; 2] =
-    [include_str!("migrations/0001_journal.sql"), include_str!("migrations/0002_places.sql")];
+const MIGRATIONS: [&str; 3] = [
+    include_str!("migrations/0001_journal.sql"),
+    include_str!("migrations/0002_places.sql"),
+    include_str!("migrations/0003_tee.sql"),
+];
 
 /// Any number that nobody else takes.
 const POSTGRES_LOCK: &str = "SELECT 1 FROM pg_advisory_xact_lock(8246011397)";

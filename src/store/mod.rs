@@ -26,6 +26,7 @@ mod reader;
 mod report;
 mod rows;
 mod sql;
+mod tee;
 mod wake;
 mod writer;
 
@@ -43,6 +44,7 @@ pub use self::{
     journal::{CLAIM_LEASE_SECONDS, Journal},
     place::PlacePair,
     report::{Backlog, Claim, DeadFilter, DeadLetter, SyncState},
+    tee::{StaleTee, TeeName, TeePart},
 };
 
 use self::{

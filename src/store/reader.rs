@@ -166,11 +166,11 @@ impl Reader {
         Ok(rows.first().map(|row| row.time("first")).transpose()?)
     }
 
-    fn sql(&self, text: &str) -> Sql {
+    pub(super) fn sql(&self, text: &str) -> Sql {
         Sql::new(self.dialect, text)
     }
 
-    async fn fetch(&self, sql: Sql) -> Result<Vec<AnyRow>, JournalError> {
+    pub(super) async fn fetch(&self, sql: Sql) -> Result<Vec<AnyRow>, JournalError> {
         let fetch = async {
             let mut connection = self.pool.acquire().await?;
             let connection: &mut AnyConnection = &mut connection;

@@ -18,6 +18,7 @@ use crate::{
         intent::{Intent, OpenIntent, Settlement, Settlements},
         place::{PlacePair, Placing},
         report::Claim,
+        tee::TeeNote,
     },
 };
 
@@ -40,6 +41,7 @@ pub(super) struct Batch {
     forgets: Vec<Asked<PlacePair, u64>>,
     places: Vec<Asked<Placing, ()>>,
     syncs: Vec<Asked<Syncing, ()>>,
+    tees: Vec<Asked<TeeNote, ()>>,
     settlements: Vec<Settlement>,
     /// The intents of `opens`, in order, with their ids.
     pub(super) opened: Vec<Arc<OpenIntent>>,
@@ -94,7 +96,8 @@ impl Batch {
             | Command::Redrive(_)
             | Command::Sync(_)
             | Command::Forget(_)
-            | Command::Place(_) => 1,
+            | Command::Place(_)
+            | Command::Tee(_) => 1,
         };
         match command {
             Command::Open(asked) => push(&mut self.opens, asked),
@@ -107,6 +110,7 @@ impl Batch {
             Command::Forget(asked) => push(&mut self.forgets, asked),
             Command::Place(asked) => push(&mut self.places, asked),
             Command::Sync(asked) => push(&mut self.syncs, asked),
+            Command::Tee(asked) => push(&mut self.tees, asked),
         }
     }
 
@@ -156,6 +160,7 @@ impl Batch {
         let mut sayings = self.marked();
         add_settlements(&mut sayings, &self.settlements);
         work.say(&sayings).await?;
+        work.record_teed(&self.settlements).await?;
         work.delete_intents(run, &self.settled_ids()).await?;
         work.insert_intents(run, &self.opened).await?;
         let leases = work.lease(&questions(&self.leases)).await?;
@@ -176,6 +181,9 @@ impl Batch {
         }
         for syncing in questions(&self.syncs) {
             work.sync(syncing).await?;
+        }
+        for note in questions(&self.tees) {
+            work.tee(note).await?;
         }
         let mut claims = Vec::with_capacity(self.claims.len());
         for claiming in questions(&self.claims) {
@@ -204,6 +212,9 @@ impl Batch {
         for asked in self.syncs {
             asked.answer(Ok(()));
         }
+        for asked in self.tees {
+            asked.answer(Ok(()));
+        }
         answer_each(self.forgets, answers.forgets);
         answer_each(self.claims, answers.claims);
         answer_each(self.leases, answers.leases);
@@ -223,6 +234,7 @@ impl Batch {
         refuse_each(self.forgets, error);
         refuse_each(self.places, error);
         refuse_each(self.syncs, error);
+        refuse_each(self.tees, error);
         self.settlements
     }
 

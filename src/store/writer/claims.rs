@@ -153,19 +153,26 @@ impl Work<'_> {
                 Finish::Again | Finish::Retry { .. } | Finish::Dead { .. } => {}
             }
         }
-        if !copied.is_empty() {
-            let mut sql = self.sql("INSERT INTO copies (");
-            sql.push(COPY_COLUMNS).push(") VALUES ").rows(copied, |sql, (row, record)| {
-                sql.copy(row, record);
-            });
-            sql.overwrite(COPY_COLUMNS);
-            self.execute(&sql).await?;
-        }
+        self.insert_copies(&copied).await?;
         if !absent.is_empty() {
             let mut sql = self.sql("DELETE FROM copies WHERE ");
             sql.one_of(absent);
             self.execute(&sql).await?;
         }
+        Ok(())
+    }
+
+    /// Records up to [`ROWS_MAX`] copies, each of another key or mirror.
+    pub(super) async fn insert_copies(&mut self, copied: &[(&RowKey, &Record)]) -> Result<(), sqlx::Error> {
+        if copied.is_empty() {
+            return Ok(());
+        }
+        let mut sql = self.sql("INSERT INTO copies (");
+        sql.push(COPY_COLUMNS).push(") VALUES ").rows(copied, |sql, (row, record)| {
+            sql.copy(row, record);
+        });
+        sql.overwrite(COPY_COLUMNS);
+        self.execute(&sql).await?;
         Ok(())
     }
 

@@ -10,7 +10,7 @@ use crate::{
     store::{
         change::Mirrors,
         command::{Saying, Sayings},
-        intent::{OpenIntent, Settlement},
+        intent::{OpenIntent, Settlement, Teed},
         rows::RowKey,
         sql::{Columns, ROWS_MAX},
     },
@@ -68,9 +68,12 @@ impl Work<'_> {
 
 /// Adds what settled intents mean for the mirrors.
 pub(super) fn add_settlements(sayings: &mut Sayings, settlements: &[Settlement]) {
-    for Settlement { intent, outcome } in settlements {
+    for Settlement { intent, outcome, teed } in settlements {
         let about = About { bucket: &intent.bucket, key: &intent.key, taken_by: intent.taken_by.as_deref() };
         about.add(sayings, &intent.mirrors, (intent.change, *outcome, intent.opened_at));
+        if matches!(teed, Some(Teed::Unsure)) {
+            about.add(sayings, &intent.mirrors, (intent.change, Outcome::Unknown, intent.opened_at));
+        }
     }
 }
 

@@ -17,6 +17,7 @@ mod redrive;
 mod runs;
 mod sayings;
 mod syncs;
+mod tees;
 mod work;
 
 use std::{collections::HashMap, future::pending, sync::Arc, time::Duration};
