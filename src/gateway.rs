@@ -196,7 +196,7 @@ impl Core {
         let live = Arc::new(Live::new(&config.server));
         let certificates = DoorCertificates::read(&config.server)?;
         let mirrors = Arc::new(Mirrors::new(clock));
-        mirrors.prepare(&config).await?;
+        mirrors.prepare(&config, &drain).await?;
         let snapshot = snapshot(config, &shared, &mirrors, &drain, None)?;
         mirrors.settle(&snapshot.config).await?;
         let pipeline = Arc::new(Pipeline::new(snapshot, clock, metrics));
@@ -223,9 +223,7 @@ impl Core {
     /// Has the workers mirror as the configuration in force says.
     fn mirror(&self) {
         let Some(journal) = self.mirrors.journal() else { return };
-        let snapshot = self.pipeline.snapshot();
-        let (config, origins) = (Arc::clone(&snapshot.config), Arc::clone(&snapshot.origins));
-        let current = Current { config, origins };
+        let current = in_force(&self.pipeline);
         if let Some(workers) = self.workers.get() {
             return workers.replace(current);
         }
@@ -236,6 +234,10 @@ impl Core {
             drain: self.drain.clone(),
         };
         self.workers.get_or_init(|| Workers::start(parts, current));
+        if let Some(tee) = self.mirrors.tee() {
+            let pipeline = Arc::clone(&self.pipeline);
+            self.drain.spawn(tee.clone().keep_clean(self.shared.clock, move || in_force(&pipeline)));
+        }
     }
 
     async fn open(
@@ -254,7 +256,7 @@ impl Core {
         }
         let certificates = DoorCertificates::read(&config.server)?;
         let server = config.server.clone();
-        self.mirrors.prepare(&config).await?;
+        self.mirrors.prepare(&config, &self.drain).await?;
         let snapshot = snapshot(config, &self.shared, &self.mirrors, &self.drain, Some(&previous))?;
         self.mirrors.settle(&snapshot.config).await?;
         // From here on nothing can fail.
@@ -264,6 +266,12 @@ impl Core {
         self.mirror();
         Ok(())
     }
+}
+
+/// What mirroring goes by.
+fn in_force(pipeline: &Pipeline) -> Current {
+    let snapshot = pipeline.snapshot();
+    Current { config: Arc::clone(&snapshot.config), origins: Arc::clone(&snapshot.origins) }
 }
 
 fn snapshot(

@@ -22,10 +22,15 @@ use super::{
 const WEBHOOK: SecretKeys = SecretKeys { inline: "alert_webhook", file: "alert_webhook_file" };
 const NAME_HINT: &str = "give each mirror of a bucket a name of its own: `name = \"offsite\"`";
 
+const MEBIBYTE: u64 = 1 << 20;
+const GIBIBYTE: u64 = 1 << 30;
+
 /// Reads `[mirroring]`.
 pub(super) fn settings(table: &mut Table<'_>) -> Mirroring {
     Mirroring {
         copies_in_flight_max: table.count("copies_in_flight_max", 32, 1..=1000),
+        tee_skew_bytes_max: table.count("tee_skew_bytes_max", 4 << 20, MEBIBYTE..=GIBIBYTE),
+        tee_memory_bytes_max: table.count("tee_memory_bytes_max", 256 << 20, MEBIBYTE..=64 * GIBIBYTE),
         lag_alert: table.seconds("lag_alert_seconds", 300, 1..=86_400),
         alert_webhook: webhook(table),
         sweep: sweep(table),

@@ -96,6 +96,7 @@ pub fn restart_needed(old: &Config, new: &Config) -> Vec<&'static str> {
     let has_tls = |listener: &Listener| listener.tls.is_some();
     let listen = |listener: Option<&Listener>| listener.map(|listener| listener.listen);
     let (old_format, new_format) = (old.log.format, new.log.format);
+    let (old_tee, new_tee) = (&old.mirroring, &new.mirroring);
     let (old, new) = (&old.server, &new.server);
     let differs = [
         ("server.api_listen", old.api.listen != new.api.listen),
@@ -105,6 +106,8 @@ pub fn restart_needed(old: &Config, new: &Config) -> Vec<&'static str> {
         ("server.admin_listen", old.admin.listen != new.admin.listen),
         ("server.admin_tls", has_tls(&old.admin) != has_tls(&new.admin)),
         ("log.format", old_format != new_format),
+        ("mirroring.tee_skew_bytes_max", old_tee.tee_skew_bytes_max != new_tee.tee_skew_bytes_max),
+        ("mirroring.tee_memory_bytes_max", old_tee.tee_memory_bytes_max != new_tee.tee_memory_bytes_max),
     ];
     differs.into_iter().filter_map(|(setting, differs)| differs.then_some(setting)).collect()
 }

@@ -59,11 +59,21 @@ pub enum Point {
     PromotionCommitting,
     /// They are dirty rows.
     Promoted,
+    /// The primary has a teed upload, and the mirror is about to get its last byte.
+    TeeReleasing,
+    /// The mirror has answered, and nothing is recorded of that.
+    TeeCopied,
+    /// A mirror has begun a teed upload that nobody has written down.
+    TeeUploadBegun,
+    /// A mirror has a part of it that nobody has written down.
+    TeePartCopied,
+    /// The mirror is about to be asked to put the parts together.
+    TeeCompleting,
 }
 
 impl Point {
     /// Every point. A harness that does not hit one of them has not tested it.
-    pub const ALL: [Self; 24] = [
+    pub const ALL: [Self; 29] = [
         Self::IntentWanted,
         Self::IntentDurable,
         Self::PrimaryAnswered,
@@ -88,6 +98,11 @@ impl Point {
         Self::Finished,
         Self::PromotionCommitting,
         Self::Promoted,
+        Self::TeeReleasing,
+        Self::TeeCopied,
+        Self::TeeUploadBegun,
+        Self::TeePartCopied,
+        Self::TeeCompleting,
     ];
 
     /// Its name, for harnesses that are told on a command line where to crash.
@@ -117,6 +132,11 @@ impl Point {
             Self::Finished => "finished",
             Self::PromotionCommitting => "promotion-committing",
             Self::Promoted => "promoted",
+            Self::TeeReleasing => "tee-releasing",
+            Self::TeeCopied => "tee-copied",
+            Self::TeeUploadBegun => "tee-upload-begun",
+            Self::TeePartCopied => "tee-part-copied",
+            Self::TeeCompleting => "tee-completing",
         }
     }
 

@@ -22,6 +22,7 @@ use super::{
     crash_point::{self, Point},
     moved::{self, MoveError},
     state::{Change, Outcome},
+    tee::{Judge, Memory, Tee, Verdict},
 };
 
 /// What is settled is written at the next commit. More waits only while the database does not answer, and what is lost
@@ -34,22 +35,35 @@ pub struct Mirrors {
     /// The store's own: it ends after whoever uses it.
     drain: Drain,
     store: OnceCell<Store>,
+    tee: OnceCell<Tee>,
 }
 
 impl Mirrors {
     /// Without a database.
     pub fn new(clock: Clock) -> Self {
-        Self { clock, drain: Drain::default(), store: OnceCell::new() }
+        Self { clock, drain: Drain::default(), store: OnceCell::new(), tee: OnceCell::new() }
     }
 
-    /// Opens the database if `config` has a bucket with mirrors. Once open it stays so.
-    pub async fn prepare(&self, config: &Config) -> Result<(), StoreError> {
+    /// Opens the database if `config` has a bucket with mirrors. Once open it stays so. What is sent to mirrors on behalf of
+    /// clients is joined by `doors`.
+    pub async fn prepare(&self, config: &Config, doors: &Drain) -> Result<(), StoreError> {
         if config.buckets.values().all(|bucket| bucket.mirrors.is_empty()) {
             return Ok(());
         }
         let directory = &config.server.data_directory;
         let open = || Store::open(&config.store, directory, self.clock, &self.drain);
-        self.store.get_or_try_init(open).await.map(drop)
+        let store = self.store.get_or_try_init(open).await?;
+        let tee = async || {
+            let memory = Memory::new(config.mirroring.tee_memory_bytes_max);
+            Tee::new(store.journal().clone(), config.mirroring.tee_skew_bytes_max, memory, doors.clone())
+        };
+        self.tee.get_or_init(tee).await;
+        Ok(())
+    }
+
+    /// What sends clients' uploads to mirrors as well, if there are any.
+    pub fn tee(&self) -> Option<&Tee> {
+        self.tee.get()
     }
 
     /// Makes the journal fit `config`, which is about to be in force, or says why it does not.
@@ -78,7 +92,26 @@ impl Mirrors {
         }
         let mirrors = names(bucket);
         let intent = |key| NewIntent { bucket: &bucket.name, key, change, mirrors: &mirrors, taken_by: None };
-        self.open(keys.map(intent).collect()).await
+        Ok(Intents { own: self.open(&keys.map(intent).collect::<Vec<_>>()).await?, judge: None })
+    }
+
+    /// The same of a write to one key of which the mirrors called `teed` are sent the bytes. Each of those has an intent of
+    /// its own, in order, so that nobody waits for a slow one; the others share one.
+    pub async fn intend_teed(
+        &self,
+        bucket: &BucketConfig,
+        key: &str,
+        teed: &[Arc<str>],
+    ) -> Result<(Intents, Vec<Intent>), JournalError> {
+        let others: store::Mirrors =
+            names(bucket).iter().filter(|name| !teed.contains(name)).cloned().collect();
+        let groups: Vec<store::Mirrors> = teed.iter().map(|name| Arc::from([Arc::clone(name)])).collect();
+        let groups = groups.iter().chain((!others.is_empty()).then_some(&others));
+        let intent =
+            |mirrors| NewIntent { bucket: &bucket.name, key, change: Change::Write, mirrors, taken_by: None };
+        let mut teed_intents = self.open(&groups.map(intent).collect::<Vec<_>>()).await?;
+        let own = teed_intents.split_off(teed.len().min(teed_intents.len()));
+        Ok((Intents { own, judge: None }, teed_intents))
     }
 
     /// Notes that `mirror` is about to take a new object in the primary's place, and has the truth about `key` then.
@@ -90,7 +123,8 @@ impl Mirrors {
     ) -> Result<Intents, JournalError> {
         let mirrors = names(bucket);
         let (bucket, change) = (&bucket.name, Change::Write);
-        self.open(vec![NewIntent { bucket, key, change, mirrors: &mirrors, taken_by: Some(mirror) }]).await
+        let intent = NewIntent { bucket, key, change, mirrors: &mirrors, taken_by: Some(mirror) };
+        Ok(Intents { own: self.open(&[intent]).await?, judge: None })
     }
 
     /// Notes that `mirror` has taken what was intended. When this returns, every reader knows where the truth is.
@@ -108,15 +142,15 @@ impl Mirrors {
         journal.mark_dirty(&bucket.name, &own, &[key], Change::Write).await
     }
 
-    async fn open(&self, intents: Vec<NewIntent<'_>>) -> Result<Intents, JournalError> {
+    async fn open(&self, intents: &[NewIntent<'_>]) -> Result<Vec<Intent>, JournalError> {
         if intents.is_empty() {
-            return Ok(Intents::default());
+            return Ok(Vec::new());
         }
         crash_point::reached(Point::IntentWanted);
         let journal = self.journal().ok_or(JournalError::Closed)?;
-        let opened = journal.open_intents(&intents).await?;
+        let opened = journal.open_intents(intents).await?;
         crash_point::reached(Point::IntentDurable);
-        Ok(Intents(opened))
+        Ok(opened)
     }
 
     /// Notes that `keys` of `bucket` were changed by somebody who did not come through a door: a browser that has sent an
@@ -149,9 +183,18 @@ fn names(bucket: &BucketConfig) -> store::Mirrors {
 /// [`Outcome::Unknown`].
 #[derive(Debug, Default)]
 #[must_use = "dropped, they say that nobody knows what came of the request"]
-pub struct Intents(Vec<Intent>);
+pub struct Intents {
+    own: Vec<Intent>,
+    /// Who tells the mirrors that are sent the same bytes; their intents are with what is sent to them.
+    judge: Option<Judge>,
+}
 
 impl Intents {
+    /// The same, and `judge` is told what came of the request.
+    pub fn judged(self, judge: Option<Judge>) -> Self {
+        Self { judge, ..self }
+    }
+
     /// Says the same of every key.
     pub fn settle(self, outcome: Outcome) {
         self.settle_each(std::iter::repeat(outcome));
@@ -159,23 +202,48 @@ impl Intents {
 
     /// Says of each key what came of it, in the order in which they were intended.
     pub fn settle_each(self, outcomes: impl IntoIterator<Item = Outcome>) {
-        if self.0.is_empty() {
+        let mut outcomes = outcomes.into_iter();
+        let first = outcomes.next();
+        let verdict = match first {
+            Some(Outcome::Unchanged) => Verdict::Refused,
+            // Without an `ETag` nobody can say later what a mirror's copy is a copy of.
+            Some(Outcome::Unknown | Outcome::Changed) | None => Verdict::Unknown,
+        };
+        self.say(first.into_iter().chain(outcomes), verdict);
+    }
+
+    /// Says that the primary has what it was sent, and its `ETag` of that.
+    pub fn settle_stored(self, etag: Option<String>) {
+        let verdict = etag.map_or(Verdict::Unknown, |etag| Verdict::Stored { etag });
+        self.say(std::iter::repeat(Outcome::Changed), verdict);
+    }
+
+    fn say(self, outcomes: impl Iterator<Item = Outcome>, verdict: Verdict) {
+        if self.is_empty() {
             return;
         }
-        for (intent, outcome) in self.0.into_iter().zip(outcomes) {
+        for (intent, outcome) in self.own.into_iter().zip(outcomes) {
             intent.settle(outcome);
+        }
+        if let Some(judge) = self.judge {
+            judge.pass(verdict);
         }
         crash_point::reached(Point::SettleQueued);
     }
 
     /// Whether there is nothing to settle.
     pub fn is_empty(&self) -> bool {
-        self.0.is_empty()
+        self.own.is_empty() && self.judge.is_none()
+    }
+
+    /// Whether mirrors wait for the primary's `ETag`.
+    pub fn are_judged(&self) -> bool {
+        self.judge.is_some()
     }
 
     /// Takes out those of the first `count` keys.
     pub fn take_first(&mut self, count: usize) -> Self {
-        let rest = self.0.split_off(count.min(self.0.len()));
-        Self(std::mem::replace(&mut self.0, rest))
+        let rest = self.own.split_off(count.min(self.own.len()));
+        Self { own: std::mem::replace(&mut self.own, rest), judge: None }
     }
 }

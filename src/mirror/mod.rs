@@ -12,6 +12,7 @@ pub mod report;
 pub mod resync;
 pub mod state;
 pub mod sweep;
+pub mod tee;
 pub mod worker;
 
 pub use doors::{Intents, Mirrors};

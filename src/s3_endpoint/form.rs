@@ -61,8 +61,9 @@ pub(super) async fn post(
     caller.standing.tighten(endpoint.rate_limits.provider(&place.bucket.provider, 1)?);
     let handling = Handling { endpoint, call: &put, place };
     let headers = handling.headers_of_new_object()?;
-    let Sent { payload, body } = body::file(&handling, source, file, file_bytes).await?;
-    let intents = handling.intend().await?;
+    let mut teeing = handling.teeing_object(&headers)?;
+    let Sent { payload, body } = body::file(&handling, source, (file, file_bytes), teeing.as_mut()).await?;
+    let intents = handling.intend_object(teeing, payload).await?;
     let reply = failover::put(&handling, intents, Sending { headers, payload, body }).await?;
     Ok(answer(&handling, &form, reply.headers()))
 }

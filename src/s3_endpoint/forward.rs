@@ -83,7 +83,7 @@ impl<'a> Handling<'a> {
         let mut headers = self.headers()?;
         strip_aws_chunked(&mut headers);
         accept::check_object(self, &headers)?;
-        mirrored::check_readable(&self.place, &headers)?;
+        mirrored::check_readable(self, &headers)?;
         add_defaults(&self.place, &mut headers)?;
         Ok(headers)
     }

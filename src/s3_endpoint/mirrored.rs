@@ -6,16 +6,13 @@
 //!                   └─ 5xx, no answer, dropped: nobody knows, and workers have a look
 //! ```
 
-use http::{HeaderMap, HeaderName, Response};
+use http::{HeaderMap, Response, header};
 use wharf_wire::{
     names::ObjectKey,
     s3::{ErrorCode, Operation},
 };
 
-use super::{
-    Place,
-    forward::{Handling, Sending},
-};
+use super::forward::{Handling, Sending};
 use crate::{
     backend::upstream::{ReplyStream, UpstreamError},
     error::S3Error,
@@ -23,12 +20,9 @@ use crate::{
         Intents,
         crash_point::{self, Point},
         state::{Change, Outcome},
+        tee::is_encrypted_by_customer,
     },
 };
-
-const CUSTOMER_ALGORITHM: HeaderName =
-    HeaderName::from_static("x-amz-server-side-encryption-customer-algorithm");
-const CUSTOMER_KEY: HeaderName = HeaderName::from_static("x-amz-server-side-encryption-customer-key");
 
 impl Handling<'_> {
     /// Says that the object is about to change. Nothing of the request may be sent before this returns.
@@ -51,7 +45,7 @@ impl Handling<'_> {
         sending: Sending,
     ) -> Result<Response<ReplyStream>, S3Error> {
         let (reply, intents) = self.change_slowly(intents, sending).await?;
-        intents.settle(Outcome::Changed);
+        intents.settle_stored(etag(reply.headers()));
         Ok(reply)
     }
 
@@ -84,6 +78,10 @@ impl Handling<'_> {
             }
         }
     }
+}
+
+pub(super) fn etag(headers: &HeaderMap) -> Option<String> {
+    headers.get(header::ETAG)?.to_str().ok().map(str::to_owned)
 }
 
 /// What `operation` may do to what mirrors have of an object. Access, retention and the like they have not.
@@ -120,12 +118,17 @@ pub(super) fn outcome(
 }
 
 /// Refuses a new object that nobody but its client can read, where a worker would have to. `headers` are the object's.
-pub(super) fn check_readable(place: &Place<'_>, headers: &HeaderMap) -> Result<(), S3Error> {
-    let is_locked = headers.contains_key(CUSTOMER_ALGORITHM) || headers.contains_key(CUSTOMER_KEY);
-    if !is_locked || place.bucket.is_teed() {
+pub(super) fn check_readable(handling: &Handling<'_>, headers: &HeaderMap) -> Result<(), S3Error> {
+    let bucket = handling.place.bucket;
+    if bucket.mirrors.is_empty() || !is_encrypted_by_customer(headers) {
         return Ok(());
     }
-    let message = "This bucket is mirrored, and an object encrypted with a key of your own (SSE-C) could not be. Leave the \
-                   x-amz-server-side-encryption-customer- headers out.";
+    // In one request the mirrors get the key along with the bytes. Who completes an upload has no key to look with.
+    if bucket.is_teed() && handling.operation() == Operation::PutObject && handling.tees_in_secret() {
+        return Ok(());
+    }
+    let message = "This bucket is mirrored, and nobody could mirror an object that is encrypted with a key of your own \
+                   (SSE-C): only a PutObject can be sent to the mirrors at the same time, where all of them are set up for \
+                   that (`mode = \"tee\"`) and reached over TLS. Leave the x-amz-server-side-encryption-customer- headers out.";
     Err(S3Error::new(ErrorCode::InvalidRequest, message))
 }

@@ -23,6 +23,7 @@ mod object;
 mod place;
 mod reply;
 mod rights;
+mod tee;
 
 use std::{fmt, sync::Arc};
 

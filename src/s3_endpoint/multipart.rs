@@ -18,7 +18,14 @@ pub(super) async fn create(handling: &Handling<'_>) -> Result<Response<Content>,
     if !keeps_checksums(handling) {
         drop_checksums(&mut headers);
     }
-    reply::pass_renamed(handling.send(Sending::without_body(headers)).await?, handling.names()).await
+    let described = handling.is_teed().then(|| headers.clone());
+    let reply = handling.send(Sending::without_body(headers)).await?;
+    let Some(described) = described else { return reply::pass_renamed(reply, handling.names()).await };
+    let (reply, begun) = reply::pass_read(reply, handling.names()).await?;
+    if let Ok(id) = xml::read_upload_id(&begun) {
+        handling.begin_upload(&id, &described);
+    }
+    Ok(reply)
 }
 
 /// `ListParts`.
@@ -39,12 +46,12 @@ pub(super) async fn complete(
         .map_err(|error| S3Error::new(ErrorCode::MalformedXML, format!("The body is {error}.")))?;
     if !keeps_checksums(handling) {
         drop_checksums(&mut headers);
-        let parts: Vec<_> = parts.iter().map(|(number, etag)| (*number, etag.as_str())).collect();
-        document = Bytes::from(xml::write_complete_multipart(&parts));
+        let listed: Vec<_> = parts.iter().map(|(number, etag)| (*number, etag.as_str())).collect();
+        document = Bytes::from(xml::write_complete_multipart(&listed));
     }
     let mut names = handling.names();
     names.location = handling.location();
-    let intents = handling.intend().await?;
+    let intents = handling.intend_complete(parts).await?;
     let (reply, intents) = handling.change_slowly(intents, Sending::document(headers, document)).await?;
     reply::pass_settled(reply, names, intents).await
 }

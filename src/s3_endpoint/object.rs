@@ -29,7 +29,11 @@ pub(super) async fn pass(handling: &Handling<'_>, incoming: Incoming) -> Result<
 async fn plain(handling: &Handling<'_>) -> Result<Response<Content>, S3Error> {
     let headers = handling.headers()?;
     let intents = handling.intend().await?;
-    reply::pass(handling.change(intents, Sending::without_body(headers)).await?).await
+    let reply = reply::pass(handling.change(intents, Sending::without_body(headers)).await?).await?;
+    if handling.operation() == Operation::AbortMultipartUpload {
+        handling.abort_upload();
+    }
+    Ok(reply)
 }
 
 /// `PutObject`, and `UploadPart`: the body streams through.
@@ -39,8 +43,14 @@ pub(super) async fn upload(
 ) -> Result<Response<Content>, S3Error> {
     let is_whole = handling.operation() == Operation::PutObject;
     let mut headers = if is_whole { handling.headers_of_new_object()? } else { handling.headers()? };
-    let Sent { payload, body } = body::upload(handling, &mut headers, incoming).await?;
-    let intents = handling.intend().await?;
+    let mut teeing =
+        if is_whole { handling.teeing_object(&headers)? } else { handling.teeing_part(&headers) };
+    let Sent { payload, body } = body::upload(handling, &mut headers, incoming, teeing.as_mut()).await?;
+    let intents = if is_whole {
+        handling.intend_object(teeing, payload).await?
+    } else {
+        handling.begin_part(teeing, payload)
+    };
     let reply = failover::put(handling, intents, Sending { headers, payload, body }).await?;
     Ok(reply.map(Content::Stream))
 }

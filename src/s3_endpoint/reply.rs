@@ -14,7 +14,7 @@ use hyper::body::{Body, Frame, SizeHint};
 use wharf_wire::{
     s3::{ErrorCode, headers},
     xml::{
-        XmlError,
+        self, XmlError,
         rewrite::{Names, Rewriter},
     },
 };
@@ -23,7 +23,7 @@ use super::{copy::Working, failover::Resumed};
 use crate::{
     backend::upstream::{ReplyStream, UpstreamError},
     error::{Fault, S3Error},
-    mirror::{Intents, state::Outcome},
+    mirror::{Intents, state::Outcome, tee::quoted},
     transfer::{Answer, Side, late_error},
 };
 
@@ -70,6 +70,23 @@ pub(super) async fn pass_settled(
     Ok(Response::from_parts(head, Content::Rewritten(Box::new(document))))
 }
 
+/// Bytes of a document of which Wharf itself wants to know something. S3's have some hundred, and white space before them.
+const SHORT_BYTES_MAX: usize = 64 * 1024;
+
+/// Passes a short document on with the caller's names, and gives it as it came.
+pub(super) async fn pass_read(
+    reply: Response<ReplyStream>,
+    names: Names,
+) -> Result<(Response<Content>, Bytes), S3Error> {
+    let (mut head, body) = succeeded(reply).await?.into_parts();
+    let document = body.read(SHORT_BYTES_MAX).await?;
+    let (mut rewriter, mut out) = (Rewriter::new(names), BytesMut::new());
+    let rewritten = rewriter.push(&document, &mut out).and_then(|()| rewriter.finish());
+    rewritten.map_err(|error| upstream_error(error.to_string()))?;
+    head.headers.insert(header::CONTENT_LENGTH, out.len().into());
+    Ok((Response::from_parts(head, Content::Whole(Full::from(out.freeze()))), document))
+}
+
 /// A reply with the headers that S3 clients may see, or the provider's error. "Not modified" is no error.
 pub(super) async fn succeeded(mut reply: Response<ReplyStream>) -> Result<Response<ReplyStream>, S3Error> {
     let status = reply.status();
@@ -109,11 +126,14 @@ pub struct Rewritten {
     is_finished: bool,
     /// Settled with the end of the document; dropped with a client that left before.
     intents: Intents,
+    /// The document as it comes, where mirrors wait for the `ETag` in it.
+    said: BytesMut,
 }
 
 impl Rewritten {
     fn new(body: ReplyStream, names: Names, intents: Intents) -> Self {
-        Self { front: None, body, rewriter: Rewriter::new(names), is_finished: false, intents }
+        let (rewriter, said) = (Rewriter::new(names), BytesMut::new());
+        Self { front: None, body, rewriter, is_finished: false, intents, said }
     }
 
     /// Waits for the first piece.
@@ -124,10 +144,21 @@ impl Rewritten {
 
     /// The document has ended, whole.
     fn settle(&mut self) {
-        let is_error = self.rewriter.root() == Some("Error");
-        // A late error does not say how far the work came.
-        let outcome = if is_error { Outcome::Unknown } else { Outcome::Changed };
-        std::mem::take(&mut self.intents).settle(outcome);
+        let intents = std::mem::take(&mut self.intents);
+        if self.rewriter.root() == Some("Error") {
+            // A late error does not say how far the work came.
+            intents.settle(Outcome::Unknown);
+        } else {
+            let etag = xml::read_completed(&self.said).ok().map(|completed| quoted(&completed.etag));
+            intents.settle_stored(etag);
+        }
+    }
+
+    /// Keeps what may be needed to settle. A longer document than S3's is none that mirrors wait for.
+    fn hear(&mut self, input: &[u8]) {
+        if self.intents.are_judged() && self.said.len() + input.len() <= SHORT_BYTES_MAX {
+            self.said.extend_from_slice(input);
+        }
     }
 
     fn poll_piece(&mut self, context: &mut Context<'_>) -> Poll<Option<Result<Bytes, UpstreamError>>> {
@@ -145,6 +176,7 @@ impl Rewritten {
         while !self.is_finished {
             if let Some(frame) = ready!(Pin::new(&mut self.body).poll_frame(context)) {
                 let input = frame?.into_data().unwrap_or_default();
+                self.hear(&input);
                 self.rewriter.push(&input, &mut out).map_err(broken)?;
             } else {
                 self.is_finished = true;

@@ -103,7 +103,7 @@ pub enum Class {
 impl TransferError {
     /// Why `side` gave no reply. The source's bytes are the body that goes to the target: what went wrong with them there
     /// went wrong here.
-    pub(super) fn unanswered(side: Side, error: UpstreamError) -> Self {
+    pub fn unanswered(side: Side, error: UpstreamError) -> Self {
         let UpstreamError::Body(cause) = &error else { return Self::Unanswered { side, error } };
         cause.downcast_ref::<Self>().cloned().unwrap_or(Self::Unanswered { side, error })
     }
@@ -174,7 +174,7 @@ impl TransferError {
     }
 
     /// Whether the provider did nothing of what it was asked: it says so, or was too busy to be asked.
-    pub(super) fn was_refused(&self) -> bool {
+    pub fn was_refused(&self) -> bool {
         self.was_held_back()
             || self.code() == Some("SlowDown")
             || self.status().is_some_and(|status| status.is_client_error())

@@ -5,6 +5,7 @@ use wharf::{
     clock::Clock,
     config::{Environment, from_toml_text},
     mirror::Mirrors,
+    server::Drain,
 };
 
 use crate::support::{
@@ -166,7 +167,7 @@ async fn what_others_changed_is_noted_on_request() {
     let text = with_mirrors("http://127.0.0.1:1", S3_KEYS, DEAD_MIRRORS);
     let config = from_toml_text(&text, &data.into_iter().collect::<Environment>()).unwrap();
     let mirrors = Mirrors::new(Clock::System);
-    mirrors.prepare(&config).await.unwrap();
+    mirrors.prepare(&config, &Drain::default()).await.unwrap();
     mirrors.note_foreign(&config.buckets["photos"], &["a", "b"]).await.unwrap();
     let backlog = mirrors.journal().unwrap().backlog().await.unwrap();
     assert_eq!(backlog.iter().map(|backlog| backlog.waiting).collect::<Vec<_>>(), [2, 2]);

@@ -170,7 +170,8 @@ async fn what_no_worker_could_read_is_refused() {
         ]
     };
     let mixed = DEAD_MIRRORS.replacen("name = \"one\"", "name = \"one\"\nmode = \"tee\"", 1);
-    for mirrors in [DEAD_MIRRORS, &mixed] {
+    let teed = mixed.replacen("name = \"two\"", "name = \"two\"\nmode = \"tee\"", 1);
+    for mirrors in [DEAD_MIRRORS, &mixed, &teed] {
         let recorder = Recorder::start().await;
         let gateway = TestGateway::start(&with_mirrors(&recorder.endpoint(), S3_KEYS, mirrors)).await;
         for ask in asks() {
@@ -180,12 +181,16 @@ async fn what_no_worker_could_read_is_refused() {
         }
         assert_eq!(recorder.requests().len(), 0);
     }
-    for mirrors in ["", &mixed.replacen("name = \"two\"", "name = \"two\"\nmode = \"tee\"", 1)] {
+    // Over TLS a tee can take the key along, with bytes that come in one request.
+    for (mirrors, passed) in [("", 3), (teed.replace("http://", "https://").as_str(), 1)] {
         let recorder = Recorder::start().await;
         let gateway = TestGateway::start(&with_mirrors(&recorder.endpoint(), S3_KEYS, mirrors)).await;
         for ask in asks() {
             ask.status(&gateway).await;
         }
-        assert_eq!(recorder.requests().len(), 3, "{mirrors}");
+        // Workers only read.
+        let requests = recorder.requests();
+        let changes = requests.iter().filter(|request| request.method() != "GET").count();
+        assert_eq!(changes, passed, "{mirrors}");
     }
 }

@@ -13,6 +13,10 @@ use super::EncryptionChoice;
 pub struct Mirroring {
     /// Objects that one mirror is sent at once.
     pub copies_in_flight_max: usize,
+    /// How many bytes of an upload a mirror may be behind the primary before the tee goes on without it.
+    pub tee_skew_bytes_max: usize,
+    /// How many bytes all tees together may hold for mirrors that are behind.
+    pub tee_memory_bytes_max: usize,
     /// A mirror that is this far behind is an event.
     pub lag_alert: Duration,
     /// Where such events are posted. Its address may have a secret in it.

@@ -26,6 +26,7 @@ use upload::{Framing, Upload};
 use crate::{
     backend::{Payload, upstream::SendBody},
     error::S3Error,
+    mirror::tee::{Fork, Teeing},
     request::authenticate::Proof,
 };
 
@@ -43,11 +44,12 @@ pub(super) struct Sent {
 }
 
 /// Makes an upload's body, and adds to `headers` what its framing needs. Nothing has been read of it, unless it is empty,
-/// and then it has been verified.
+/// and then it has been verified. The mirrors of `teeing` will get what the provider gets.
 pub(super) async fn upload(
     handling: &Handling<'_>,
     headers: &mut HeaderMap,
     incoming: Incoming,
+    teeing: Option<&mut Teeing<'_>>,
 ) -> Result<Sent, S3Error> {
     let call = handling.call;
     let mode = call.proof.map_or(PayloadMode::Unsigned, |proof| proof.verified.payload);
@@ -66,6 +68,7 @@ pub(super) async fn upload(
         Some(_) | None => Framing::None,
     };
     let upload = Upload::new(Source::new(incoming, handling.limits()), bytes, checks).framed(framing);
+    let upload = upload.forked(fork(teeing, bytes));
     if let Some(trailer) = passed_trailer(handling, mode)? {
         announce(trailer, bytes, headers);
         return reframed(Reframed::new(upload, bytes, trailer), bytes).await;
@@ -77,13 +80,17 @@ pub(super) async fn upload(
 pub(super) async fn file(
     handling: &Handling<'_>,
     source: Source,
-    reader: FileReader,
-    bytes: u64,
+    (reader, bytes): (FileReader, u64),
+    teeing: Option<&mut Teeing<'_>>,
 ) -> Result<Sent, S3Error> {
     accept::check_bytes(&handling.place, bytes)?;
     let checks = Checks::of_headers(handling.call.headers)?;
     let upload = Upload::new(source, bytes, checks).framed(Framing::Form(reader));
-    sent(upload, bytes, Payload::Unsigned).await
+    sent(upload.forked(fork(teeing, bytes)), bytes, Payload::Unsigned).await
+}
+
+fn fork(teeing: Option<&mut Teeing<'_>>, bytes: u64) -> Fork {
+    teeing.map_or_else(Fork::default, |teeing| teeing.fork(bytes))
 }
 
 async fn sent(upload: Upload, bytes: u64, payload: Payload) -> Result<Sent, S3Error> {

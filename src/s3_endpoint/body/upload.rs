@@ -8,6 +8,8 @@
 //! wrong has been verified; an error before that cuts the provider's connection, so that no store ever has the whole
 //! of a bad object. Where nothing follows the payload (no framing), the piece that completes it is verified at once and
 //! leaves in one go.
+//!
+//! What may leave also goes to the mirrors that are sent it at the same time, through a [`Fork`].
 
 use std::{
     pin::Pin,
@@ -19,7 +21,7 @@ use hyper::body::{Body, Frame, SizeHint};
 use wharf_wire::{checksum::Checksum, chunked, form::FileReader, s3::ErrorCode};
 
 use super::{checks::Checks, source::Source};
-use crate::{backend::upstream::SendError, error::S3Error};
+use crate::{backend::upstream::SendError, error::S3Error, mirror::tee::Fork};
 
 /// What stands around the payload, and takes it out.
 #[derive(Default)]
@@ -49,6 +51,8 @@ pub(crate) struct Upload {
     /// The checksum that came behind the body.
     trailer: Option<Checksum>,
     is_verified: bool,
+    /// Where the payload goes besides.
+    fork: Fork,
 }
 
 impl Upload {
@@ -64,12 +68,18 @@ impl Upload {
             held: Bytes::new(),
             trailer: None,
             is_verified: false,
+            fork: Fork::default(),
         }
     }
 
     /// The same, with framing to take off.
     pub(crate) fn framed(self, framing: Framing) -> Self {
         Self { framing, ..self }
+    }
+
+    /// The same, with mirrors that get the payload, too.
+    pub(crate) fn forked(self, fork: Fork) -> Self {
+        Self { fork, ..self }
     }
 
     /// Reads a body of no payload to its end, so that it is verified before anything is sent anywhere.
@@ -88,6 +98,17 @@ impl Upload {
     }
 
     pub(super) fn poll_piece(&mut self, context: &mut Context<'_>) -> Poll<Option<Result<Bytes, S3Error>>> {
+        let piece = ready!(self.poll_verified(context));
+        match &piece {
+            Some(Ok(piece)) => self.fork.feed(piece),
+            // Breaks the mirrors' requests off.
+            Some(Err(_)) => self.fork = Fork::default(),
+            None => {}
+        }
+        Poll::Ready(piece)
+    }
+
+    fn poll_verified(&mut self, context: &mut Context<'_>) -> Poll<Option<Result<Bytes, S3Error>>> {
         loop {
             if self.is_verified {
                 let held = std::mem::take(&mut self.held);

@@ -43,7 +43,7 @@ pub(super) async fn copy(handling: &Handling<'_>) -> Result<Response<Content>, S
         if !metadata::keeps_metadata(&headers)? {
             accept::check_object(handling, &headers)?;
         }
-        mirrored::check_readable(&handling.place, &headers)?;
+        mirrored::check_readable(handling, &headers)?;
         add_defaults(&handling.place, &mut headers)?;
     }
     if Arc::ptr_eq(place.origin, handling.place.origin) {

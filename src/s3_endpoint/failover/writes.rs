@@ -16,7 +16,11 @@ use wharf_wire::{
 };
 
 use super::{
-    super::{forward::Handling, mirrored::outcome, reply},
+    super::{
+        forward::Handling,
+        mirrored::{etag, outcome},
+        reply,
+    },
     copy::forget_the_store,
     lent::lend,
     stores::Stores,
@@ -67,7 +71,7 @@ pub(in super::super) async fn put(
         }
         (reply, _) => {
             let (reply, intents) = handling.answered(intents, reply)?;
-            intents.settle(Outcome::Changed);
+            intents.settle_stored(etag(reply.headers()));
             reply::succeeded(reply).await
         }
     }

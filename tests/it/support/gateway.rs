@@ -8,6 +8,7 @@ use wharf::{
     config::{Config, Environment, from_toml_text},
     gateway::{Gateway, StartError},
     mirror::Mirrors,
+    server::Drain,
     store::Journal,
 };
 use wharf_wire::date::Timestamp;
@@ -59,7 +60,7 @@ impl TestGateway {
         let data = TempDir::new().expect("a temporary directory");
         let config = config(toml, data.path());
         let mirrors = Mirrors::new(Clock::System);
-        mirrors.prepare(&config).await.expect("the database opens");
+        mirrors.prepare(&config, &Drain::default()).await.expect("the database opens");
         mirrors.settle(&config).await.expect("the journal is new");
         prepare(mirrors.journal().expect("the bucket has mirrors")).await;
         mirrors.close().await;

@@ -11,6 +11,8 @@ pub(crate) mod raw;
 pub(crate) mod recorder;
 pub(crate) mod s3_client;
 pub(crate) mod s3_form;
+pub(crate) mod shelf;
 pub(crate) mod store;
+pub(crate) mod tee;
 pub(crate) mod two_stores;
 pub(crate) mod witness;

@@ -8,7 +8,7 @@ use std::{net::SocketAddr, sync::Arc, time::Duration};
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
     net::{TcpListener, TcpStream},
-    sync::watch,
+    sync::{Semaphore, watch},
     task::JoinSet,
     time::timeout,
 };
@@ -64,6 +64,8 @@ impl Recorded {
 pub(crate) struct Answer {
     bytes: Vec<u8>,
     then: Then,
+    /// What it waits for.
+    after: Option<Arc<Semaphore>>,
 }
 
 #[derive(Debug, Clone, Copy)]
@@ -79,17 +81,22 @@ enum Then {
 impl Answer {
     /// A whole reply, after which the connection is kept.
     pub(crate) fn new(bytes: impl Into<Vec<u8>>) -> Self {
-        Self { bytes: bytes.into(), then: Then::Read }
+        Self { bytes: bytes.into(), then: Then::Read, after: None }
     }
 
     /// The same, but the connection is closed.
     pub(crate) fn and_close(bytes: impl Into<Vec<u8>>) -> Self {
-        Self { bytes: bytes.into(), then: Then::Close }
+        Self { then: Then::Close, ..Self::new(bytes) }
     }
 
     /// The same, but the connection is reset.
     pub(crate) fn and_reset(bytes: impl Into<Vec<u8>>) -> Self {
-        Self { bytes: bytes.into(), then: Then::Reset }
+        Self { then: Then::Reset, ..Self::new(bytes) }
+    }
+
+    /// The same, but only when `gate` has a permit. Nothing is read meanwhile.
+    pub(crate) fn after(self, gate: &Arc<Semaphore>) -> Self {
+        Self { after: Some(Arc::clone(gate)), ..self }
     }
 
     /// What a store says of an object that it has stored.
@@ -203,6 +210,9 @@ impl Connection {
         loop {
             if let Some(answer) = self.write_down(at, script) {
                 script = None;
+                if let Some(gate) = &answer.after {
+                    gate.acquire().await.expect("an open gate").forget();
+                }
                 // A peer that has gone has said enough.
                 let _ = self.stream.write_all(&answer.bytes).await;
                 match answer.then {
