@@ -47,6 +47,10 @@ advisories:
 interop *suites:
     tests/interop/run.sh {{suites}}
 
+# Kill Wharf between two stores, 200 times, and compare them
+kill cycles="200":
+    KILL_CYCLES={{cycles}} tests/interop/run.sh kill
+
 # The benches, or one of them
 bench *arguments:
     cargo bench {{arguments}}

@@ -18,7 +18,7 @@ work=$(mktemp -d)
 results=$work/results
 wharf_pids=()
 
-ALL_SUITES="generated sdk presigned browser-put browser-form botocore wharf-test demo app s3-clients s3-parity failover store-postgres store-durability"
+ALL_SUITES="generated sdk presigned browser-put browser-form botocore wharf-test demo app s3-clients s3-parity failover store-postgres store-durability kill"
 
 say() { printf '\n== %s\n' "$*"; }
 
@@ -133,6 +133,17 @@ serve() {
 
 # --- The suites ---------------------------------------------------------------------------------------------------------
 
+# Two mirrors: another vendor's store, and one that keeps tags.
+suite_kill() {
+  local bucket=kill-$(date +%s)
+  local copy=$bucket-copy
+  (cd "$root" && cargo build --locked --bin wharf --test kill)
+  (cd "$root" && cargo test --locked --quiet --test kill -- --cycles "${KILL_CYCLES:-10}" \
+    --primary "$S3_ENDPOINT,$bucket,$AWS_ACCESS_KEY_ID,$AWS_SECRET_ACCESS_KEY" \
+    --mirror "$RCLONE_ENDPOINT,$bucket,$RCLONE_ACCESS_KEY_ID,$RCLONE_SECRET_ACCESS_KEY" \
+    --mirror "$S3_ENDPOINT,$copy,$AWS_ACCESS_KEY_ID,$AWS_SECRET_ACCESS_KEY")
+  echo "ok kill: after ${KILL_CYCLES:-10} kills the stores hold what was acknowledged, and the same"
+}
 suite_generated() {
   if "$python" "$root/scripts/generate_s3_data.py" --check; then
     echo "ok generated: the regions and endpoint tests in the repository are those of botocore's source"

@@ -1,0 +1,109 @@
+//! After the drain: what the stores hold, against each other and against what was acknowledged.
+
+use std::collections::BTreeMap;
+
+use bytes::Bytes;
+use http::{HeaderMap, Method, header};
+
+use super::{
+    arguments::Arguments,
+    client::Bucket,
+    content,
+    history::{History, State},
+};
+
+/// Holds the stores to account.
+pub(crate) async fn stores(arguments: &Arguments, history: &History) -> Result<(), String> {
+    let primary = Bucket::new(&arguments.primary);
+    let keys = primary.keys().await?;
+    let possible = history.possible();
+    let mut problems = Vec::new();
+    for key in &keys {
+        if !possible.contains_key(key) {
+            problems.push(format!("{key} is there, and nobody sent it"));
+        }
+    }
+    check_states(&primary, &keys, &possible, &mut problems).await?;
+    let mut tags_compared = 0;
+    for mirror in &arguments.mirrors {
+        let (name, mirror) = (&mirror.bucket, Bucket::new(mirror));
+        let copied = mirror.keys().await?;
+        if copied != keys {
+            problems.push(format!("{name} has the keys {copied:?}, and the primary {keys:?}"));
+        }
+        for key in keys.iter().filter(|key| copied.contains(key)) {
+            tags_compared += compare(&primary, &mirror, (name, key), &mut problems).await?;
+        }
+    }
+    let (acknowledged, unknown) = history.counts();
+    println!(
+        "{acknowledged} writes acknowledged, {unknown} of which nobody knows; {} keys compared, {tags_compared} with tags",
+        keys.len()
+    );
+    if problems.is_empty() { Ok(()) } else { Err(problems.join("\n")) }
+}
+
+/// Every key is as one of the writes left it that nothing acknowledged came after.
+async fn check_states(
+    primary: &Bucket,
+    keys: &[String],
+    possible: &BTreeMap<String, Vec<State>>,
+    problems: &mut Vec<String>,
+) -> Result<(), String> {
+    for (key, states) in possible {
+        let found = if keys.contains(key) {
+            let object = primary.expect(Method::GET, Some(key), &[]).await?;
+            let Some(write) = content::write_of(&object.body) else {
+                problems.push(format!("{key} holds {} bytes that nobody sent", object.body.len()));
+                continue;
+            };
+            State::Written(write)
+        } else {
+            State::Absent
+        };
+        if !states.contains(&found) {
+            problems.push(format!("{key} is {found:?}, and should be one of {states:?}"));
+        }
+    }
+    Ok(())
+}
+
+/// Compares one object; how many had tags to compare.
+async fn compare(
+    primary: &Bucket,
+    mirror: &Bucket,
+    (name, key): (&str, &str),
+    problems: &mut Vec<String>,
+) -> Result<usize, String> {
+    let ours = primary.expect(Method::GET, Some(key), &[]).await?;
+    let theirs = mirror.expect(Method::GET, Some(key), &[]).await?;
+    if ours.body != theirs.body {
+        let [ours, theirs] = [&ours.body, &theirs.body].map(|body| (content::write_of(body), body.len()));
+        problems.push(format!("{key} differs at {name}: {ours:?} and {theirs:?}"));
+    }
+    if content_type(&ours.headers) != content_type(&theirs.headers) {
+        problems.push(format!("the type of {key} differs at {name}"));
+    }
+    let ours = primary.ask(Method::GET, Some(key), &[("tagging", "")], Bytes::new()).await;
+    let theirs = mirror.ask(Method::GET, Some(key), &[("tagging", "")], Bytes::new()).await;
+    match (ours, theirs) {
+        (Ok(ours), Ok(theirs)) if ours.status.is_success() && theirs.status.is_success() => {
+            if tags(&ours.body) != tags(&theirs.body) {
+                problems.push(format!("the tags of {key} differ at {name}"));
+            }
+            Ok(1)
+        }
+        // A store that keeps no tags says so.
+        _ => Ok(0),
+    }
+}
+
+fn content_type(headers: &HeaderMap) -> Option<&[u8]> {
+    headers.get(header::CONTENT_TYPE).map(header::HeaderValue::as_bytes)
+}
+
+/// The tags' values, in order.
+fn tags(document: &[u8]) -> Vec<String> {
+    let text = String::from_utf8_lossy(document);
+    text.split("<Value>").skip(1).filter_map(|rest| Some(rest.split_once("</Value>")?.0.to_owned())).collect()
+}
