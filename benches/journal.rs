@@ -41,7 +41,12 @@ fn main() {
 async fn measure() {
     let folder = tempfile::tempdir_in(place()).unwrap();
     let drain = Drain::default();
-    let config = StoreConfig { url: None, timeout: Duration::from_secs(10), lease: Duration::from_secs(30) };
+    let config = StoreConfig {
+        url: None,
+        timeout: Duration::from_secs(10),
+        lease: Duration::from_secs(30),
+        late_effect: Duration::from_mins(5),
+    };
     let store = Store::open(&config, folder.path(), Clock::System, &drain).await.unwrap();
     println!("{:46} {:>9} {:>9} {:>9} {:>11}", "", "p50 µs", "p99 µs", "max µs", "per second");
     show("write and fdatasync of 4 KiB, alone", &bare_writes(folder.path()));

@@ -57,8 +57,12 @@ async fn measure() {
     let place = Path::new(env!("CARGO_MANIFEST_DIR")).join("target");
     let folder = tempfile::tempdir_in(place).unwrap();
     let journal_drain = Drain::default();
-    let settings =
-        StoreConfig { url: None, timeout: Duration::from_secs(10), lease: Duration::from_secs(30) };
+    let settings = StoreConfig {
+        url: None,
+        timeout: Duration::from_secs(10),
+        lease: Duration::from_secs(30),
+        late_effect: Duration::from_mins(5),
+    };
     let journal = Store::open(&settings, folder.path(), Clock::System, &journal_drain).await.unwrap();
     let bench = Arc::new(Bench::new(config, journal.journal().clone()));
 

@@ -230,6 +230,8 @@ pub struct StoreConfig {
     pub timeout: Duration,
     /// How long a node that gives no sign of life is waited for.
     pub lease: Duration,
+    /// How long a provider may work on a request that was given up: until then, what it was to do may still happen.
+    pub late_effect: Duration,
 }
 
 /// `[upstream]`: the app that is served what Wharf does not own.

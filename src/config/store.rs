@@ -17,6 +17,7 @@ pub(super) fn read(table: &mut Table<'_>) -> StoreConfig {
         url,
         timeout: table.seconds("timeout_seconds", 10, 1..=300),
         lease: table.seconds("lease_seconds", 30, 5..=3600),
+        late_effect: table.seconds("late_effect_seconds", 300, 1..=86_400),
     }
 }
 

@@ -57,8 +57,6 @@ use self::{
 
 /// Questions that wait for the writer. Whoever comes when it is full waits to ask.
 const QUESTIONS_MAX: usize = 1024;
-/// How long a provider may work on a request that was given up: until then, what it was to do may still happen.
-const LATE_EFFECT: Duration = Duration::from_mins(1);
 
 /// The open database. Clones are handles of the same one.
 #[derive(Debug, Clone)]
@@ -108,6 +106,7 @@ struct Opened {
     identity: Identity,
     reader: Reader,
     wakes: Arc<Wakes>,
+    late_effect: Duration,
     clock: Clock,
 }
 
@@ -118,7 +117,8 @@ impl Opened {
         migrate::migrate(&database, clock.now()).await?;
         identity::sync(data_directory)?;
         let reader = Reader::new(database.readers()?, database.dialect, database.patience);
-        Ok(Self { database, identity, reader, wakes: Arc::default(), clock })
+        let (wakes, late_effect) = (Arc::default(), config.late_effect);
+        Ok(Self { database, identity, reader, wakes, late_effect, clock })
     }
 
     fn writer(&self, lease: Option<Duration>) -> Writer {
@@ -126,7 +126,7 @@ impl Opened {
             database: self.database.clone(),
             identity: self.identity.clone(),
             lease,
-            late_effect: LATE_EFFECT,
+            late_effect: self.late_effect,
             clock: self.clock,
             wakes: Arc::clone(&self.wakes),
         })

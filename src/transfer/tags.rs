@@ -8,7 +8,7 @@ use wharf_wire::{
 };
 
 use super::{Object, Sending, Side, TransferError, answer};
-use crate::backend::upstream::ReplyStream;
+use crate::backend::upstream::{ReplyStream, UpstreamError};
 
 /// Names and values, as the provider lists them.
 pub type Tags = Vec<(String, String)>;
@@ -37,7 +37,8 @@ pub fn tags_header(tags: &[(String, String)]) -> Result<Option<HeaderValue>, Tra
 }
 
 impl Object {
-    /// The object's tags; `None` where its provider has no such thing.
+    /// The object's tags; `None` where its provider has no such thing. Some say so; others do not know the question, and
+    /// answer with the object.
     pub async fn tags(&self, side: Side) -> Result<Option<Tags>, TransferError> {
         let operation = Operation::GetObjectTagging;
         let sent =
@@ -46,7 +47,14 @@ impl Object {
         if reply.status() == StatusCode::NOT_IMPLEMENTED {
             return Ok(None);
         }
-        read(side, answer::succeeded(side, reply).await?).await.map(Some)
+        match read(side, answer::succeeded(side, reply).await?).await {
+            Ok(tags) => Ok(Some(tags)),
+            Err(
+                TransferError::Senseless { .. }
+                | TransferError::Unanswered { error: UpstreamError::TooLarge(_), .. },
+            ) => Ok(None),
+            Err(error) => Err(error),
+        }
     }
 }
 

@@ -13,12 +13,11 @@ use wharf::{
 };
 use wharf_wire::date::Timestamp;
 
-use crate::support::database::Database;
+use crate::support::database::{Database, LATE_EFFECT};
 
 const BUCKET: &str = "photos";
 const MIRRORS: [&str; 2] = ["one", "two"];
 const KEYS: [&str; 3] = ["a", "b\0", "c\\"];
-const LATE_EFFECT: Duration = Duration::from_mins(1);
 
 /// A call, or something that happens. Numbers choose among what there is at that time.
 #[derive(Debug, Clone)]
@@ -131,7 +130,13 @@ impl Model {
         })
     }
 
-    fn crash(&mut self, moment: Moment) {
+    /// The leases of a process end with it, where nobody else can have any.
+    fn crash(&mut self, has_other_nodes: bool, moment: Moment) {
+        for lease in self.rows.values_mut().filter_map(|row| row.lease.as_mut()) {
+            if !has_other_nodes {
+                lease.until = lease.until.min(moment.now);
+            }
+        }
         for intent in std::mem::take(&mut self.intents) {
             self.settle(&intent, Outcome::Unknown, moment);
         }
@@ -187,7 +192,7 @@ impl<'d> Pair<'d> {
                 self.database.kill().await;
                 self.intents.clear();
                 self.store = self.database.open().await;
-                self.model.crash(moment);
+                self.model.crash(self.database.config().url.is_some(), moment);
             }
         }
     }

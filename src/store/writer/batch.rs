@@ -8,7 +8,10 @@ use std::{
 use wharf_wire::date::Timestamp;
 
 use crate::{
-    mirror::state::Finished,
+    mirror::{
+        crash_point::{self, Point},
+        state::Finished,
+    },
     store::{
         command::{
             Asked, Claiming, Command, Finishing, Leasing, Opening, Redriven, Redriving, Sayings, Syncing,
@@ -153,6 +156,9 @@ impl Batch {
             Some(promotion) => {
                 let node = matches!(promotion, Promotion::OwnNode).then_some(*node);
                 work.end_lost_runs(run, node).await?;
+                if node.is_some() {
+                    work.end_lost_leases().await?;
+                }
                 work.absorb_counts(author.node).await?;
                 work.promote_orphans().await?
             }
@@ -190,6 +196,19 @@ impl Batch {
             claims.push(work.claim(claiming, token()).await?);
         }
         Ok(Answers { claims, leases, finishes, redrives, forgets, woken: BTreeSet::new(), has_more })
+    }
+
+    /// Says that the transaction is where outcomes, ends of claims and promoted intents meet one of these points.
+    pub(super) fn reached(&self, answers: &Answers, [settled, finished, promoted]: [Point; 3]) {
+        let points = [
+            (!self.settlements.is_empty(), settled),
+            (!self.finishes.is_empty(), finished),
+            (answers.has_more, promoted),
+        ];
+        points
+            .into_iter()
+            .filter(|(is_there, _)| *is_there)
+            .for_each(|(_, point)| crash_point::reached(point));
     }
 
     /// Tells everybody what came of it.

@@ -28,7 +28,11 @@ use tokio::{
     time::{sleep, timeout},
 };
 
-use crate::{clock::Clock, mirror::state::Moment, server::Drain};
+use crate::{
+    clock::Clock,
+    mirror::{crash_point::Point, state::Moment},
+    server::Drain,
+};
 
 use self::{
     batch::{Answers, Author, Batch, Promotion},
@@ -267,7 +271,12 @@ impl Writer {
         let author = Author { run: &run, node: &self.parts.identity.node };
         let mut answers = batch.apply(&mut work, &author, token).await?;
         answers.woken = work.end(&self.parts.identity.node).await?;
+        batch.reached(
+            &answers,
+            [Point::SettleCommitting, Point::FinishCommitting, Point::PromotionCommitting],
+        );
         transaction.commit().await?;
+        batch.reached(&answers, [Point::Settled, Point::Finished, Point::Promoted]);
         Ok(answers)
     }
 

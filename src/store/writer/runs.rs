@@ -58,6 +58,19 @@ impl Work<'_> {
         Ok(())
     }
 
+    /// Ends the leases of workers that are gone, when this process starts: in a database that one process has for itself
+    /// nobody else can hold one. In one that is shared they run out.
+    pub(super) async fn end_lost_leases(&mut self) -> Result<(), sqlx::Error> {
+        if self.dialect == Dialect::Postgres {
+            return Ok(());
+        }
+        let now = self.now();
+        let mut sql = self.sql("UPDATE dirty SET leased_until = ");
+        sql.time(now).push(", ready = MAX(due, ").time(now).push(") WHERE leased_until > ").time(now);
+        self.execute(&sql).await?;
+        Ok(())
+    }
+
     /// Takes some intents whose run is no more for changes. Whether there were any.
     pub(super) async fn promote_orphans(&mut self) -> Result<bool, sqlx::Error> {
         let mut sql = self.sql(

@@ -21,6 +21,8 @@ use wharf_wire::date::Timestamp;
 
 /// How long the other nodes wait for one that gives no sign of life.
 pub(crate) const LEASE: Duration = Duration::from_secs(30);
+/// How long a request that was given up may still have an effect.
+pub(crate) const LATE_EFFECT: Duration = Duration::from_mins(1);
 const START: u64 = 1_800_000_000_000;
 
 /// A database, and a clock that stands still unless it is told.
@@ -82,7 +84,12 @@ impl Database {
     fn new(url: Option<String>, directory: TempDir) -> Self {
         Self {
             directories: vec![directory],
-            config: StoreConfig { url: url.map(Into::into), timeout: Duration::from_secs(10), lease: LEASE },
+            config: StoreConfig {
+                url: url.map(Into::into),
+                timeout: Duration::from_secs(10),
+                lease: LEASE,
+                late_effect: LATE_EFFECT,
+            },
             clock: Box::leak(Box::new(AtomicU64::new(START))),
             drains: Vec::new(),
         }
