@@ -95,7 +95,12 @@ fn every_setting_is_in_it() {
     // One example of a named table is enough for all: `providers.main.region` stands for `providers.*.region`.
     let general = |path: &str| match path.split_once('.') {
         Some((table @ ("providers" | "buckets"), rest)) => {
-            format!("{table}.*.{}", rest.split_once('.').map_or("", |(_, rest)| rest))
+            // A mirror's encryption is written as its bucket's.
+            let setting = rest
+                .split_once('.')
+                .map_or("", |(_, rest)| rest)
+                .replace("mirrors[0].encryption", "encryption");
+            format!("{table}.*.{setting}")
         }
         _ => path.to_owned(),
     };
