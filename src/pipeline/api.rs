@@ -145,7 +145,8 @@ impl Handler for ApiDoor {
                 Some(app) => {
                     let sender = Sender::new(peer.ip(), &snapshot.config.server);
                     let passing = app::Passing { app, head: &head, body, sender };
-                    self.pass(&snapshot, passing, &mut exchange).await
+                    // On the heap, so that requests to the API do not have to have room for it.
+                    Box::pin(self.pass(&snapshot, passing, &mut exchange)).await
                 }
             };
             finish(response, &head, exchange)

@@ -136,7 +136,7 @@ impl S3Endpoint {
             return list::buckets(self, call);
         }
         if call.request.operation == Operation::PostObject {
-            return form::post(self, call, body, caller).await;
+            return Box::pin(form::post(self, call, body, caller)).await;
         }
         let place = Place::find(&self.config, &self.origins, &call.request.address)?;
         rights::check(call, &place)?;
@@ -146,13 +146,14 @@ impl S3Endpoint {
         self.dispatch(&handling, body).await
     }
 
-    /// One arm for each group of operations.
+    /// One arm for each group of operations. What is large and rare is kept apart: every request would have to have room
+    /// for it.
     async fn dispatch(&self, handling: &Handling<'_>, body: Incoming) -> Result<Response<Content>, S3Error> {
         match handling.operation().group() {
             Group::Pass => object::pass(handling, body).await,
             Group::Read => failover::read(handling).await,
             Group::Upload => object::upload(handling, body).await,
-            Group::Copy => copy::copy(handling).await,
+            Group::Copy => Box::pin(copy::copy(handling)).await,
             Group::Deletes => delete::objects(handling, body).await,
             Group::Keys => list::keys(handling).await,
             Group::Begin => multipart::create(handling).await,

@@ -109,7 +109,8 @@ impl<H: Handler> Connection<H> {
             let is_multiplexed = request.version() == Version::HTTP_2;
             let guard = activity.begin(is_multiplexed, !request.body().is_end_stream());
             async move {
-                let mut response = handler.handle(request, peer).await;
+                // On the heap: the connection has room for one of these otherwise, used or not, and hyper moves it twice.
+                let mut response = Box::pin(handler.handle(request, peer)).await;
                 if let Some(tunnel) = response.extensions_mut().remove() {
                     guard.hand_over(tunnel);
                 }

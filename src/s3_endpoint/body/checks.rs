@@ -10,25 +10,27 @@ use crate::error::S3Error;
 
 const CONTENT_MD5: HeaderName = HeaderName::from_static("content-md5");
 
-/// Every digest that a request declared of its body, and what they are computed with.
+/// Every digest that a request declared of its body, and what they are computed with. Most have none or one, so they are
+/// kept apart: a hasher is large, and a body is moved a few times before it is sent.
 #[derive(Default)]
 pub(crate) struct Checks {
-    content_sha256: Option<(Checksum, ChecksumHasher)>,
-    md5: Option<(ContentMd5, Md5Hasher)>,
-    declared: Option<(Checksum, ChecksumHasher)>,
+    content_sha256: Option<Box<(Checksum, ChecksumHasher)>>,
+    md5: Option<Box<(ContentMd5, Md5Hasher)>>,
+    declared: Option<Box<(Checksum, ChecksumHasher)>>,
     /// The digest comes behind the body.
-    trailing: Option<ChecksumHasher>,
+    trailing: Option<Box<ChecksumHasher>>,
 }
 
 impl Checks {
     /// The digests in `headers`: `Content-MD5` and one `x-amz-checksum-…`.
     pub(crate) fn of_headers(headers: &HeaderMap) -> Result<Self, S3Error> {
-        Ok(Self { md5: content_md5(headers)?, declared: declared(headers)?, ..Self::default() })
+        let (md5, declared) = (content_md5(headers)?.map(Box::new), declared(headers)?.map(Box::new));
+        Ok(Self { md5, declared, ..Self::default() })
     }
 
     /// Besides, `x-amz-content-sha256`.
     pub(crate) fn content_sha256(&mut self, expected: Checksum) {
-        self.content_sha256 = Some((expected, ChecksumHasher::new(ChecksumAlgorithm::Sha256)));
+        self.content_sha256 = Some(Box::new((expected, ChecksumHasher::new(ChecksumAlgorithm::Sha256))));
     }
 
     /// Besides, a digest of this kind that will come behind the body.
@@ -36,17 +38,17 @@ impl Checks {
         if self.declared.is_some() {
             return Err(one_checksum());
         }
-        self.trailing = Some(ChecksumHasher::new(algorithm));
+        self.trailing = Some(Box::new(ChecksumHasher::new(algorithm)));
         Ok(())
     }
 
     /// More of the body.
     pub(crate) fn update(&mut self, data: &[u8]) {
-        for (_, hasher) in [&mut self.content_sha256, &mut self.declared].into_iter().flatten() {
-            hasher.update(data);
+        for checked in [&mut self.content_sha256, &mut self.declared].into_iter().flatten() {
+            checked.1.update(data);
         }
-        if let Some((_, hasher)) = &mut self.md5 {
-            hasher.update(data);
+        if let Some(checked) = &mut self.md5 {
+            checked.1.update(data);
         }
         if let Some(hasher) = &mut self.trailing {
             hasher.update(data);
@@ -56,16 +58,17 @@ impl Checks {
     /// The end of the body, and the digest that came behind it.
     pub(crate) fn finish(&mut self, trailer: Option<&Checksum>) -> Result<(), S3Error> {
         let Self { content_sha256, md5, declared, trailing } = std::mem::take(self);
-        if content_sha256.is_some_and(|(expected, hasher)| hasher.finish() != expected) {
+        let differs = |(expected, hasher): (Checksum, ChecksumHasher)| hasher.finish() != expected;
+        if content_sha256.is_some_and(|checked| differs(*checked)) {
             return Err(ErrorCode::XAmzContentSHA256Mismatch.into());
         }
-        if md5.is_some_and(|(expected, hasher)| hasher.finish() != expected) {
+        if md5.map(|checked| *checked).is_some_and(|(expected, hasher)| hasher.finish() != expected) {
             return Err(S3Error::new(ErrorCode::BadDigest, "Content-MD5 is not that of the body."));
         }
-        if declared.is_some_and(|(expected, hasher)| hasher.finish() != expected) {
+        if declared.is_some_and(|checked| differs(*checked)) {
             return Err(S3Error::new(ErrorCode::BadDigest, "The declared checksum is not that of the body."));
         }
-        if trailing.map(ChecksumHasher::finish).as_ref() != trailer {
+        if trailing.map(|hasher| hasher.finish()).as_ref() != trailer {
             let message = "The checksum in the trailer is not that of the body.";
             return Err(S3Error::new(ErrorCode::BadDigest, message));
         }

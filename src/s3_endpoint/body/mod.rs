@@ -95,7 +95,8 @@ fn fork(teeing: Option<&mut Teeing<'_>>, bytes: u64) -> Fork {
 
 async fn sent(upload: Upload, bytes: u64, payload: Payload) -> Result<Sent, S3Error> {
     if bytes == 0 {
-        upload.verify_empty().await?;
+        // On the heap, as it is rare: every request would have to have room for it.
+        Box::pin(upload.verify_empty()).await?;
         return Ok(Sent { payload, body: SendBody::Empty });
     }
     Ok(Sent { payload, body: SendBody::stream(upload) })
@@ -103,7 +104,7 @@ async fn sent(upload: Upload, bytes: u64, payload: Payload) -> Result<Sent, S3Er
 
 async fn reframed(upload: Reframed, bytes: u64) -> Result<Sent, S3Error> {
     let body = match bytes {
-        0 => SendBody::from(upload.verify_empty().await?),
+        0 => SendBody::from(Box::pin(upload.verify_empty()).await?),
         _ => SendBody::stream(upload),
     };
     Ok(Sent { payload: Payload::UnsignedTrailer, body })
