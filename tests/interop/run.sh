@@ -133,7 +133,7 @@ serve() {
 
 # --- The suites ---------------------------------------------------------------------------------------------------------
 
-# Two mirrors: another vendor's store, and one that keeps tags.
+# Another vendor's store as a mirror, and one that keeps tags; and one that is teed.
 suite_kill() {
   local bucket=kill-$(date +%s)
   local copy=$bucket-copy
@@ -141,7 +141,8 @@ suite_kill() {
   (cd "$root" && cargo test --locked --quiet --test kill -- --cycles "${KILL_CYCLES:-10}" \
     --primary "$S3_ENDPOINT,$bucket,$AWS_ACCESS_KEY_ID,$AWS_SECRET_ACCESS_KEY" \
     --mirror "$RCLONE_ENDPOINT,$bucket,$RCLONE_ACCESS_KEY_ID,$RCLONE_SECRET_ACCESS_KEY" \
-    --mirror "$S3_ENDPOINT,$copy,$AWS_ACCESS_KEY_ID,$AWS_SECRET_ACCESS_KEY")
+    --mirror "$S3_ENDPOINT,$copy,$AWS_ACCESS_KEY_ID,$AWS_SECRET_ACCESS_KEY" \
+    --tee "$S3_ENDPOINT,$bucket-tee,$AWS_ACCESS_KEY_ID,$AWS_SECRET_ACCESS_KEY")
   echo "ok kill: after ${KILL_CYCLES:-10} kills the stores hold what was acknowledged, and the same"
 }
 suite_generated() {

@@ -15,6 +15,7 @@ mod door;
 mod journal;
 mod random;
 mod stores;
+mod tee;
 mod worker;
 mod world;
 

@@ -1,7 +1,8 @@
 //! What the harness is told.
 
 pub(crate) const USAGE: &str = "\
-usage: cargo test --test kill -- --primary STORE --mirror STORE [--mirror STORE...] [--cycles N] [--seed N]
+usage: cargo test --test kill -- --primary STORE (--mirror STORE | --tee STORE)... [--cycles N] [--seed N]
+  --tee    a mirror that is sent what clients upload while they do
   STORE    URL,BUCKET,ACCESS_KEY_ID,SECRET; the bucket is made
   --cycles how often Wharf is killed; default 200
   --seed   where the choices come from; default: the time";
@@ -13,6 +14,8 @@ pub(crate) struct StoreArgument {
     pub(crate) bucket: String,
     pub(crate) access_key_id: String,
     pub(crate) secret: String,
+    /// As a mirror: whether it is sent what clients upload.
+    pub(crate) is_teed: bool,
 }
 
 #[derive(Debug)]
@@ -24,6 +27,11 @@ pub(crate) struct Arguments {
 }
 
 impl Arguments {
+    /// Whether somebody has started stores. Whoever runs all tests has not.
+    pub(crate) fn have_stores(arguments: &[String]) -> bool {
+        arguments.iter().any(|argument| argument == "--primary")
+    }
+
     pub(crate) fn parse(arguments: &[String]) -> Result<Self, String> {
         let mut primary = None;
         let mut mirrors = Vec::new();
@@ -35,6 +43,7 @@ impl Arguments {
             match name.as_str() {
                 "--primary" => primary = Some(StoreArgument::parse(value)?),
                 "--mirror" => mirrors.push(StoreArgument::parse(value)?),
+                "--tee" => mirrors.push(StoreArgument { is_teed: true, ..StoreArgument::parse(value)? }),
                 "--cycles" => cycles = value.parse().map_err(|error| format!("--cycles: {error}"))?,
                 "--seed" => seed = value.parse().map_err(|error| format!("--seed: {error}"))?,
                 unknown => return Err(format!("{unknown} is nothing it knows")),
@@ -54,6 +63,6 @@ impl StoreArgument {
             return Err(format!("`{text}` is no URL,BUCKET,ACCESS_KEY_ID,SECRET"));
         };
         let [url, bucket, access_key_id, secret] = [url, bucket, access_key_id, secret].map(str::to_owned);
-        Ok(Self { url, bucket, access_key_id, secret })
+        Ok(Self { url, bucket, access_key_id, secret, is_teed: false })
     }
 }

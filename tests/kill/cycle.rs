@@ -108,8 +108,15 @@ fn is_of_large_objects(point: Point) -> bool {
 fn passes_max(point: Point) -> u64 {
     match point {
         Point::PromotionCommitting | Point::Promoted => 1,
-        Point::UploadBegun | Point::PartStored | Point::UploadCompleting | Point::UploadCompleted => 2,
+        Point::UploadBegun
+        | Point::PartStored
+        | Point::UploadCompleting
+        | Point::UploadCompleted
+        | Point::TeeUploadBegun
+        | Point::TeePartCopied
+        | Point::TeeCompleting => 2,
         Point::TargetTagged | Point::TargetDeleting | Point::TargetDeleted => 5,
+        Point::TeeReleasing | Point::TeeCopied => 20,
         Point::IntentWanted
         | Point::IntentDurable
         | Point::PrimaryAnswered

@@ -38,6 +38,10 @@ fn main() -> ExitCode {
     {
         return runtime.block_on(victim::serve(rest));
     }
+    if !Arguments::have_stores(&arguments) {
+        println!("not run: it needs stores, which `just kill` starts\n\n{}", arguments::USAGE);
+        return ExitCode::SUCCESS;
+    }
     let arguments = match Arguments::parse(&arguments) {
         Ok(arguments) => arguments,
         Err(problem) => {

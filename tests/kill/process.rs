@@ -25,6 +25,8 @@ pub(crate) const BUCKET: &str = "files";
 const KEY_ID: &str = "KILLHARNESSKEY000001";
 const SECRET: &str = "kill-harness-secret-0123456789abcdef";
 
+/// The stores are on this machine: what Wharf has sent them is done soon after, or never.
+const LATE_EFFECT_SECONDS: u64 = 5;
 const START_TIMEOUT: Duration = Duration::from_mins(1);
 const PAUSE: Duration = Duration::from_millis(5);
 /// The signal that nothing survives.
@@ -57,6 +59,7 @@ impl Place {
             bucket: BUCKET.to_owned(),
             access_key_id: KEY_ID.to_owned(),
             secret: SECRET.to_owned(),
+            is_teed: false,
         }
     }
 
@@ -187,7 +190,7 @@ fn config_text(arguments: &Arguments, directory: &Path, [api, s3, admin]: [Socke
     let data = directory.join("data");
     let mut text = format!(
         "[server]\napi_listen = \"{api}\"\ns3_listen = \"{s3}\"\nadmin_listen = \"{admin}\"\n\
-         data_directory = \"{}\"\n\n[log]\nfilter = \"warn\"\naccess = false\n\n\
+         data_directory = \"{}\"\n\n[store]\nlate_effect_seconds = {LATE_EFFECT_SECONDS}\n\n[log]\nfilter = \"warn\"\naccess = false\n\n\
          [[keys]]\nid = \"{KEY_ID}\"\nsecret = \"{SECRET}\"\n\
          allow = [{{ bucket = \"*\", actions = [\"read\", \"write\", \"delete\", \"list\"] }}]\n\n",
         data.display()
@@ -200,8 +203,12 @@ fn config_text(arguments: &Arguments, directory: &Path, [api, s3, admin]: [Socke
     writeln!(text, "[buckets.{BUCKET}]\nprovider = \"primary\"\nbucket = \"{bucket}\"\n").expect("a string");
     for (index, mirror) in arguments.mirrors.iter().enumerate() {
         let bucket = &mirror.bucket;
-        writeln!(text, "[[buckets.{BUCKET}.mirrors]]\nprovider = \"mirror{index}\"\nbucket = \"{bucket}\"\n")
-            .expect("a string");
+        let mode = if mirror.is_teed { "tee" } else { "async" };
+        writeln!(
+            text,
+            "[[buckets.{BUCKET}.mirrors]]\nprovider = \"mirror{index}\"\nbucket = \"{bucket}\"\nmode = \"{mode}\"\n"
+        )
+        .expect("a string");
     }
     text
 }

@@ -3,8 +3,9 @@
 use wharf::mirror::state::{Change, Class, Currency, Outcome, Seen};
 
 use super::{
-    journal::{LATE, Settlement},
+    journal::{LATE, OpenIntent, Settlement},
     stores::{KEYS, MIRRORS, PRIMARY},
+    worker::Worker,
     world::World,
 };
 
@@ -61,27 +62,27 @@ impl Deletes {
 impl World {
     /// The journal has heard of a request.
     pub(super) fn remember(&mut self, settlement: &Settlement) {
-        let Settlement { key, change, outcome, opened_at, version, .. } = *settlement;
+        let Settlement { intent, outcome, version, .. } = *settlement;
+        let OpenIntent { key, change, opened_at, mirrors, .. } = intent;
         match (change, outcome) {
             (Change::Delete, Outcome::Changed) => self.deletes.over(key, self.now),
             (Change::Delete, Outcome::Unknown) => self.deletes.over(key, self.now + LATE),
             (Change::Write, Outcome::Changed) => {
-                if let Some(version) = version {
-                    for store in 1..=MIRRORS {
-                        self.deletes.safe(store, version, opened_at.saturating_sub(SKEW));
-                    }
+                let (opened_at, version) = (opened_at.saturating_sub(SKEW), version.unwrap_or_default());
+                for mirror in (0..MIRRORS).filter(|mirror| mirrors[*mirror]) {
+                    self.deletes.safe(1 + mirror, version, opened_at);
                 }
             }
             (Change::Write, Outcome::Unknown) | (_, Outcome::Unchanged) => {}
         }
     }
 
-    /// A worker is about to delete what the target holds: that must have been Wharf's wish.
-    pub(super) fn check_delete(&mut self, store: usize, key: usize) {
-        let Some(stored) = self.stores.object(store, key) else { return };
-        self.note(|| format!("store {store}: {stored:?} of key {key} is about to be deleted"));
+    /// A worker is about to delete what it saw at the target, number `doomed`: that must have been Wharf's wish.
+    pub(super) fn check_delete(&mut self, store: usize, key: usize, doomed: Option<u32>) {
+        let Some(version) = doomed else { return };
+        self.note(|| format!("store {store}: version {version} of key {key} is about to be deleted"));
         assert!(
-            self.deletes.may_have_deleted(store, key, stored.version),
+            self.deletes.may_have_deleted(store, key, version),
             "the mirror's object of key {key} is deleted, and only others deleted it at the primary"
         );
     }
@@ -89,9 +90,11 @@ impl World {
     /// A worker that holds its lease has done its step, the source was as it had been before, and nobody else can have
     /// written to the target.
     pub(super) fn check_mirrored(&self, worker: usize, store: usize, key: usize) {
-        let claim = self.workers[worker].claim.as_ref();
-        let is_alone =
-            claim.is_some_and(|claim| claim.until > self.now && claim.row.unsure_until <= claim.claimed.at);
+        let Worker { claim: Some(claim), mirror, .. } = &self.workers[worker] else { return };
+        let is_held = claim.until > self.now && claim.row.unsure_until <= claim.claimed.at;
+        let is_newest =
+            self.journal.row(*mirror, key).is_some_and(|row| row.generation == claim.row.generation);
+        let is_alone = is_held && is_newest && !self.journal.has_intents_on(key);
         assert!(!is_alone || self.stores.is_equal(store, key), "key {key} at {store} differs after a step");
     }
 

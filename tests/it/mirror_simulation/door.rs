@@ -6,8 +6,9 @@ use wharf::mirror::{
 };
 
 use super::{
-    journal::{LATE, Settlement},
-    stores::{Action, PRIMARY, Reply, Request, Sender},
+    journal::{LATE, OpenIntent, Settlement, Teed},
+    stores::{Action, MIRRORS, PRIMARY, Reply, Request, Sender},
+    tee::{TEED, Tee},
     world::{Crash, World},
 };
 
@@ -17,8 +18,9 @@ pub(super) struct Operation {
     pub(super) key: usize,
     action: Action,
     stage: Stage,
-    intent: u32,
-    opened_at: u64,
+    intent: Option<OpenIntent>,
+    /// The mirror's own, where it is sent the same bytes.
+    tee_intent: Option<OpenIntent>,
     /// What was written has this number.
     version: Option<u32>,
 }
@@ -27,7 +29,7 @@ pub(super) struct Operation {
 enum Stage {
     /// Nothing has happened.
     Wanted,
-    /// The intent is on disk.
+    /// The intents are on disk.
     Durable,
     /// The primary has been asked.
     Asked(u32),
@@ -40,7 +42,7 @@ enum Stage {
 
 impl Operation {
     pub(super) fn new(node: usize, key: usize, action: Action) -> Self {
-        Self { node, key, action, stage: Stage::Wanted, intent: 0, opened_at: 0, version: None }
+        Self { node, key, action, stage: Stage::Wanted, intent: None, tee_intent: None, version: None }
     }
 
     pub(super) fn is_over(&self) -> bool {
@@ -55,10 +57,10 @@ impl Operation {
         }
     }
 
-    /// Its intent, unless it is settled. One that has an outcome is settled as soon as that is written.
-    pub(super) fn open_intent(&self) -> Option<(u32, usize, Change, u64)> {
+    /// Its intents that are not settled. Those with an outcome are settled as soon as that is written.
+    pub(super) fn open_intents(&self) -> impl Iterator<Item = OpenIntent> {
         let is_open = matches!(self.stage, Stage::Durable | Stage::Asked(_) | Stage::Answered(_));
-        is_open.then(|| (self.intent, self.key, self.change(), self.opened_at))
+        self.intent.into_iter().chain(self.tee_intent).filter(move |_| is_open)
     }
 
     fn change(&self) -> Change {
@@ -77,7 +79,7 @@ impl World {
         let next = match operation.stage {
             Stage::Wanted => {
                 self.reached(node, Point::IntentWanted)?;
-                self.open_intent(index)
+                self.open_intents(index)
             }
             Stage::Durable => {
                 self.reached(node, Point::IntentDurable)?;
@@ -86,10 +88,7 @@ impl World {
             Stage::Asked(request) => self.wait(index, request),
             Stage::Answered(outcome) => {
                 self.reached(node, Point::PrimaryAnswered)?;
-                let Operation { key, intent, opened_at, version, .. } = operation;
-                let change = operation.change();
-                let settlement = Settlement { intent, key, change, outcome, opened_at, version };
-                self.nodes[node].queue.push(settlement);
+                self.settle(index, outcome);
                 self.reached(node, Point::SettleQueued)?;
                 Stage::Queued(outcome)
             }
@@ -105,12 +104,20 @@ impl World {
     }
 
     /// Without an intent on disk the client gets a 503, and nothing is forwarded.
-    fn open_intent(&mut self, index: usize) -> Stage {
-        let Operation { node, key, .. } = self.operations[index];
+    fn open_intents(&mut self, index: usize) -> Stage {
+        let operation = self.operations[index];
+        let Operation { node, key, action, .. } = operation;
         let Some(run) = self.held_run(node).filter(|_| !self.journal.is_down) else { return Stage::Over };
-        let change = self.operations[index].change();
-        self.operations[index].opened_at = self.now;
-        self.operations[index].intent = self.journal.open(run, key, change, self.now);
+        let is_teed = self.is_teed && matches!(action, Action::Put(_));
+        let mut mirrors = [true; MIRRORS];
+        mirrors[TEED] = !is_teed;
+        let (change, opened_at) = (operation.change(), self.now);
+        let intent = OpenIntent { id: 0, key, change, mirrors, opened_at };
+        self.operations[index].intent = Some(self.journal.open(run, intent));
+        if is_teed {
+            let own = OpenIntent { mirrors: mirrors.map(|is_there| !is_there), ..intent };
+            self.operations[index].tee_intent = Some(self.journal.open(run, own));
+        }
         self.note(|| format!("operation {index}: intent {change:?} on key {key} by node {node}"));
         Stage::Durable
     }
@@ -145,6 +152,22 @@ impl World {
                 Stage::Answered(Outcome::Unknown)
             }
             None => Stage::Asked(request),
+        }
+    }
+
+    /// Tells the journal's writer, and the mirror that was sent the same bytes, which goes on by itself.
+    fn settle(&mut self, index: usize, outcome: Outcome) {
+        let Operation { node, action, intent, tee_intent, version, .. } = self.operations[index];
+        let Some(intent) = intent else { return };
+        self.nodes[node].queue.push(Settlement { intent, outcome, version, teed: Teed::No });
+        match (tee_intent, action, version) {
+            (Some(intent), Action::Put(value), Some(version)) => {
+                self.tees.push(Tee::new(node, intent, value, version));
+            }
+            (Some(intent), ..) => {
+                self.nodes[node].queue.push(Settlement { intent, outcome, version, teed: Teed::No });
+            }
+            (None, ..) => {}
         }
     }
 

@@ -28,11 +28,19 @@ fn moment(now: u64) -> Moment {
 
 #[derive(Debug, Clone, Copy)]
 struct Intent {
-    id: u32,
     run: u32,
-    key: usize,
-    change: Change,
-    opened_at: u64,
+    open: OpenIntent,
+}
+
+/// An intent, as its process knows it.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct OpenIntent {
+    pub(super) id: u32,
+    pub(super) key: usize,
+    pub(super) change: Change,
+    /// The mirrors that have to follow.
+    pub(super) mirrors: [bool; MIRRORS],
+    pub(super) opened_at: u64,
 }
 
 #[derive(Debug, Clone, Copy)]
@@ -43,22 +51,23 @@ struct Run {
 }
 
 /// What a door says when its request has ended.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone)]
 pub(super) struct Settlement {
-    pub(super) intent: u32,
-    pub(super) key: usize,
-    pub(super) change: Change,
+    pub(super) intent: OpenIntent,
     pub(super) outcome: Outcome,
-    pub(super) opened_at: u64,
     /// What the object that was written has for a number at the primary.
     pub(super) version: Option<u32>,
+    pub(super) teed: Teed,
 }
 
-impl Settlement {
-    /// The intent that is open until this is written.
-    pub(super) fn intent(&self) -> (u32, usize, Change, u64) {
-        (self.intent, self.key, self.change, self.opened_at)
-    }
+/// What the mirror made of a request that a tee has sent it.
+#[derive(Debug, Clone)]
+pub(super) enum Teed {
+    /// There was none, or it certainly did nothing.
+    No,
+    Copied(Record),
+    /// It may still do it.
+    Unsure,
 }
 
 /// A row that a worker has leased.
@@ -119,10 +128,10 @@ impl Journal {
     }
 
     /// Writes again what a process has open whose run was taken for dead.
-    pub(super) fn open_again(&mut self, run: u32, intents: impl Iterator<Item = (u32, usize, Change, u64)>) {
-        for (id, key, change, opened_at) in intents {
-            self.intents.retain(|open| open.id != id);
-            self.intents.push(Intent { id, run, key, change, opened_at });
+    pub(super) fn open_again(&mut self, run: u32, intents: impl Iterator<Item = OpenIntent>) {
+        for open in intents {
+            self.intents.retain(|intent| intent.open.id != open.id);
+            self.intents.push(Intent { run, open });
         }
     }
 
@@ -142,44 +151,51 @@ impl Journal {
         self.runs.retain(|run| !ended.contains(&run.id));
         let (left, kept): (Vec<_>, _) = self.intents.iter().partition(|intent| ended.contains(&intent.run));
         self.intents = kept;
-        for Intent { key, change, opened_at, .. } in left.iter().copied() {
-            self.say(
-                key,
-                Settled {
-                    change,
-                    outcome: Outcome::Unknown,
-                    side: Some(Side::Primary),
-                    opened_at: time(opened_at),
-                },
-                now,
-            );
+        for Intent { open, .. } in left.iter().copied() {
+            self.say(open, Outcome::Unknown, now);
         }
-        left.iter().filter(|intent| intent.change == Change::Delete).map(|intent| intent.key).collect()
+        left.iter()
+            .filter(|intent| intent.open.change == Change::Delete)
+            .map(|intent| intent.open.key)
+            .collect()
     }
 
     // --- Doors
 
-    pub(super) fn open(&mut self, run: u32, key: usize, change: Change, now: u64) -> u32 {
-        let id = self.number();
-        self.intents.push(Intent { id, run, key, change, opened_at: now });
-        id
+    pub(super) fn open(&mut self, run: u32, intent: OpenIntent) -> OpenIntent {
+        let open = OpenIntent { id: self.number(), ..intent };
+        self.intents.push(Intent { run, open });
+        open
     }
 
-    pub(super) fn settle(&mut self, settlement: Settlement, now: u64) {
-        let Settlement { intent, key, change, outcome, opened_at, .. } = settlement;
-        self.intents.retain(|open| open.id != intent);
-        let opened_at = time(opened_at);
-        self.say(key, Settled { change, outcome, side: Some(Side::Primary), opened_at }, now);
+    pub(super) fn settle(&mut self, settlement: &Settlement, now: u64) {
+        let Settlement { intent, outcome, teed, .. } = settlement;
+        self.intents.retain(|open| open.open.id != intent.id);
+        self.say(*intent, *outcome, now);
+        match teed {
+            Teed::No => {}
+            Teed::Copied(record) => {
+                for (mirror, _) in intent.mirrors.iter().enumerate().filter(|(_, has_it)| **has_it) {
+                    self.records[mirror][intent.key] = Some(record.clone());
+                }
+            }
+            Teed::Unsure => self.say(*intent, Outcome::Unknown, now),
+        }
     }
 
     /// What a notification or a sweep says, or an operator who redrives.
     pub(super) fn mark_dirty(&mut self, key: usize, now: u64) {
-        let (change, outcome) = (Change::Write, Outcome::Changed);
-        self.say(key, Settled { change, outcome, side: None, opened_at: time(now) }, now);
+        let said =
+            Settled { change: Change::Write, outcome: Outcome::Changed, side: None, opened_at: time(now) };
+        for rows in &mut self.rows {
+            rows[key] = settled(rows[key], said, moment(now));
+        }
     }
 
-    fn say(&mut self, key: usize, said: Settled, now: u64) {
-        for rows in &mut self.rows {
+    fn say(&mut self, intent: OpenIntent, outcome: Outcome, now: u64) {
+        let OpenIntent { key, change, mirrors, opened_at, .. } = intent;
+        let said = Settled { change, outcome, side: Some(Side::Primary), opened_at: time(opened_at) };
+        for (rows, _) in self.rows.iter_mut().zip(mirrors).filter(|(_, has_to_follow)| *has_to_follow) {
             rows[key] = settled(rows[key], said, moment(now));
         }
     }
@@ -225,15 +241,23 @@ impl Journal {
     }
 
     fn around(&self, key: usize) -> Around {
-        let has_open_intents = self.intents.iter().any(|intent| intent.key == key);
-        Around { has_open_intents, truth_is_elsewhere: false }
+        Around { has_open_intents: self.has_intents_on(key), truth_is_elsewhere: false }
+    }
+
+    pub(super) fn has_intents_on(&self, key: usize) -> bool {
+        self.open_on(key).next().is_some()
+    }
+
+    /// Intents that are open on the key, whoever runs them, and for whichever mirror.
+    fn open_on(&self, key: usize) -> impl Iterator<Item = &OpenIntent> {
+        self.intents.iter().map(|intent| &intent.open).filter(move |open| open.key == key)
     }
 
     // --- Readers
 
     /// Every mirror begins with a complete sync of nothing.
     pub(super) fn currency(&self, mirror: usize, key: usize) -> Currency {
-        let opened = self.intents.iter().filter(|intent| intent.key == key).map(|intent| intent.opened_at);
+        let opened = self.open_on(key).map(|intent| intent.opened_at);
         currency(Known {
             row: self.row(mirror, key),
             oldest_intent: opened.min().map(time),

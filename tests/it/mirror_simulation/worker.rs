@@ -18,6 +18,8 @@ pub(super) struct Worker {
     pub(super) claim: Option<Claim>,
     /// The number of the object that was copied under this claim.
     copied: Option<u32>,
+    /// The number of the object that the target had when it was looked at.
+    doomed: Option<u32>,
     stage: Stage,
 }
 
@@ -52,7 +54,7 @@ struct Work {
 
 impl Worker {
     pub(super) fn new(node: usize, mirror: usize) -> Self {
-        Self { node, mirror, claim: None, copied: None, stage: Stage::Idle }
+        Self { node, mirror, claim: None, copied: None, doomed: None, stage: Stage::Idle }
     }
 
     pub(super) fn is_idle(&self) -> bool {
@@ -163,6 +165,8 @@ impl World {
             Ok(target) => target,
             Err(stage) => return Ok(stage),
         };
+        let (store, key) = (self.workers[index].target(), self.workers[index].claim().key);
+        self.workers[index].doomed = self.stores.object(store, key).map(|stored| stored.version);
         let claim = self.workers[index].claim();
         let step = plan(&claim.row, claim.record.as_ref(), &source, Some(&target));
         self.planned(index, step, source)
@@ -237,7 +241,7 @@ impl World {
             return Ok(self.failed(index, Class::Transient, false));
         }
         if work.step == Step::Delete {
-            self.check_delete(store, key);
+            self.check_delete(store, key, self.workers[index].doomed);
         }
         let action = match (work.step, work.stored) {
             (Step::Copy, Some(stored)) => Action::Put(stored.value),

@@ -11,6 +11,7 @@ use super::{
     journal::{Journal, LATE, RUN_LEASE, Settlement},
     random::Random,
     stores::{Action, KEYS, MIRRORS, PRIMARY, Request, Sender, Stores, Value, described},
+    tee::Tee,
     worker::{Worker, record},
 };
 
@@ -48,6 +49,9 @@ pub(super) struct World {
     pub(super) nodes: [Node; NODES],
     pub(super) operations: Vec<Operation>,
     pub(super) workers: Vec<Worker>,
+    pub(super) tees: Vec<Tee>,
+    /// Whether a mirror is sent what clients upload.
+    pub(super) is_teed: bool,
     /// Keys that something happened to since they were last checked.
     pub(super) touched: [bool; KEYS],
     /// Keys that somebody changed at the primary past Wharf.
@@ -76,6 +80,8 @@ impl World {
             nodes: [node(), node()],
             operations: Vec::new(),
             workers: pairs.map(|(node, mirror)| Worker::new(node, mirror)).collect(),
+            tees: Vec::new(),
+            is_teed: seed.is_multiple_of(3),
             touched: [false; KEYS],
             is_foreign: [false; KEYS],
             deletes: Deletes::default(),
@@ -174,7 +180,7 @@ impl World {
 
     /// A step of a door, a worker or a node's housekeeping.
     fn step_actor(&mut self) {
-        let actors = self.operations.len() + self.workers.len() + 3 * NODES;
+        let actors = self.operations.len() + self.workers.len() + self.tees.len() + 3 * NODES;
         let actor = self.random.below(actors);
         self.step_one(actor);
     }
@@ -191,8 +197,13 @@ impl World {
                 return;
             }
             self.step_worker(actor - operations)
+        } else if let Some(tee) = self.tees.get(actor - operations - self.workers.len()) {
+            if !self.is_running(tee.node) {
+                return;
+            }
+            self.step_tee(actor - operations - self.workers.len())
         } else {
-            let task = actor - operations - self.workers.len();
+            let task = actor - operations - self.workers.len() - self.tees.len();
             self.step_node(task / 3, task % 3)
         };
         if let Err(Crash(node)) = outcome {
@@ -239,9 +250,10 @@ impl World {
     fn open_again(&mut self, node: usize) {
         let Some(run) = self.nodes[node].run else { return };
         let open = self.operations.iter().filter(|operation| operation.node == node);
-        let open = open.filter_map(Operation::open_intent);
-        let unwritten = self.nodes[node].queue.iter().map(Settlement::intent);
-        self.journal.open_again(run, open.chain(unwritten));
+        let open = open.flat_map(Operation::open_intents);
+        let teed = self.tees.iter().filter(|tee| tee.node == node).filter_map(Tee::open_intent);
+        let unwritten = self.nodes[node].queue.iter().map(|settlement| settlement.intent);
+        self.journal.open_again(run, open.chain(teed).chain(unwritten));
     }
 
     /// A transaction of the journal's writer.
@@ -252,9 +264,9 @@ impl World {
         self.reached(node, Point::SettleCommitting)?;
         for settlement in std::mem::take(&mut self.nodes[node].queue) {
             self.note(|| format!("node {node}: settles {settlement:?}"));
-            self.journal.settle(settlement, self.now);
+            self.journal.settle(&settlement, self.now);
             self.remember(&settlement);
-            self.touched[settlement.key] = true;
+            self.touched[settlement.intent.key] = true;
         }
         self.reached(node, Point::Settled)
     }
@@ -280,6 +292,12 @@ impl World {
             }
         }
         self.operations.retain(|operation| operation.node != node);
+        for index in 0..self.tees.len() {
+            if self.tees[index].node == node {
+                self.give_up_tee(index);
+            }
+        }
+        self.tees.retain(|tee| tee.node != node);
         for index in 0..self.workers.len() {
             let worker = self.workers[index].clone();
             if worker.node == node {
@@ -295,6 +313,7 @@ impl World {
     /// A client writes.
     fn step_client(&mut self) {
         self.operations.retain(|operation| !operation.is_over());
+        self.tees.retain(|tee| !tee.is_over());
         let node = self.random.below(NODES);
         if !self.is_running(node) || self.operations.len() > 4 || self.writes >= WRITES_MAX {
             return;
@@ -475,6 +494,7 @@ impl World {
     /// Whether nothing happens before a row is due.
     fn is_idle(&self) -> bool {
         self.operations.iter().all(Operation::is_over)
+            && self.tees.iter().all(Tee::is_over)
             && self.nodes.iter().all(|node| node.run.is_some() && node.queue.is_empty())
             && self.workers.iter().all(Worker::is_idle)
             && !self.journal.has_intents()

@@ -64,9 +64,12 @@ fn cors_rule(mut rule: Element) -> Result<CorsRule, XmlError> {
     })
 }
 
-/// Reads the upload id of an `InitiateMultipartUploadResult`.
+/// Reads the upload id of an `InitiateMultipartUploadResult`. There are stores that leave `Result` out of the name, which no
+/// SDK looks at.
 pub fn read_upload_id(document: &[u8]) -> Result<String, XmlError> {
-    parse(document, "InitiateMultipartUploadResult")?
+    let named = parse(document, "InitiateMultipartUploadResult");
+    named
+        .or_else(|error| parse(document, "InitiateMultipartUpload").map_err(|_| error))?
         .take_text("UploadId")
         .filter(|id| !id.is_empty())
         .ok_or(XmlError::Missing("UploadId"))
@@ -230,6 +233,10 @@ mod tests {
         assert_eq!(read_upload_id(document).as_deref(), Ok("VXBsb2Fk<&"));
         let empty = b"<InitiateMultipartUploadResult><UploadId/></InitiateMultipartUploadResult>";
         assert_eq!(read_upload_id(empty), Err(XmlError::Missing("UploadId")));
+        let short = b"<InitiateMultipartUpload><UploadId>id</UploadId></InitiateMultipartUpload>";
+        assert_eq!(read_upload_id(short).as_deref(), Ok("id"));
+        let other = b"<CopyObjectResult><UploadId>id</UploadId></CopyObjectResult>";
+        assert_eq!(read_upload_id(other), Err(XmlError::Root("InitiateMultipartUploadResult")));
     }
 
     #[test]
