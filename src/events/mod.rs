@@ -48,13 +48,16 @@ const TIMEOUTS: Timeouts = Timeouts {
 pub struct Events {
     config: Arc<Config>,
     mirrors: Arc<Mirrors>,
-    topics: Topics,
+    /// None where no bucket listens to a topic: a client's trusted roots are a megabyte or so.
+    topics: Option<Topics>,
 }
 
 impl Events {
     /// Over a configuration.
     pub fn new(config: Arc<Config>, mirrors: Arc<Mirrors>) -> Result<Self, UpstreamError> {
-        let topics = Topics::new(Upstream::new(TIMEOUTS, &[])?);
+        let listens = |bucket: &BucketConfig| bucket.events.as_ref().is_some_and(|from| from.topic.is_some());
+        let is_needed = config.buckets.values().any(listens);
+        let topics = is_needed.then(|| Upstream::new(TIMEOUTS, &[])).transpose()?.map(Topics::new);
         Ok(Self { config, mirrors, topics })
     }
 
@@ -68,8 +71,9 @@ impl Events {
     ) -> Result<Response<Full<Bytes>>, Error> {
         let (bucket, events) = self.bucket(name)?;
         if headers.contains_key(MESSAGE_TYPE) {
-            let topic = events.topic.as_ref().ok_or_else(|| refused("This bucket listens to no topic."))?;
-            if let Some(told) = self.topics.open(topic, message, now).await? {
+            let both = self.topics.as_ref().zip(events.topic.as_ref());
+            let (topics, topic) = both.ok_or_else(|| refused("This bucket listens to no topic."))?;
+            if let Some(told) = topics.open(topic, message, now).await? {
                 self.note(bucket, told.as_bytes()).await?;
             }
         } else {
