@@ -11,7 +11,7 @@
 //! looks at both sides. Where the tee has written, it finds what was recorded and reads nothing. Where the tee was too
 //! slow, broke off or lost a race, it copies. So nothing here has to go well for a mirror to become right.
 //!
-//! A multipart upload is teed part by part ([`upload`]), with the mirrors' upload ids in the database.
+//! A multipart upload is teed part by part (`upload`), with the mirrors' upload ids in the database.
 
 mod branch;
 mod customer_key;
