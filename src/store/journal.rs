@@ -151,6 +151,16 @@ impl Journal {
         self.reader.currency(bucket, mirror, key).await
     }
 
+    /// Whether nothing was said of a key at `mirror` since its row had this `generation`.
+    pub async fn is_newest(
+        &self,
+        (bucket, mirror): (&str, &str),
+        key: &str,
+        generation: u64,
+    ) -> Result<bool, JournalError> {
+        self.reader.is_newest((bucket, mirror), key, generation).await
+    }
+
     /// What each mirror has still to do; one that has nothing to do may be missing. It costs the same however many keys
     /// wait.
     pub async fn backlog(&self) -> Result<Vec<Backlog>, JournalError> {

@@ -63,6 +63,18 @@ impl Reader {
         Ok(known(row)?)
     }
 
+    pub(super) async fn is_newest(
+        &self,
+        (bucket, mirror): (&str, &str),
+        key: &str,
+        generation: u64,
+    ) -> Result<bool, JournalError> {
+        let mut sql = self.sql("SELECT 1 AS one FROM dirty WHERE bucket = ");
+        sql.text(bucket).push(" AND mirror = ").text(mirror).push(" AND key = ").key(key);
+        sql.push(" AND generation = ").unsigned(generation);
+        Ok(!self.fetch(sql).await?.is_empty())
+    }
+
     pub(super) async fn backlog(&self) -> Result<Vec<Backlog>, JournalError> {
         let totals = self.sql(
             "SELECT bucket, mirror, kind, CAST(SUM(total) AS BIGINT) AS total FROM backlogs \

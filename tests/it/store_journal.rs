@@ -72,6 +72,21 @@ on_every_database! {
         assert_eq!(backlog[0].oldest, Some(database.now()));
     }
 
+    async fn a_claim_is_the_newest_until_the_key_changes(database) {
+        let store = database.open().await;
+        let journal = store.journal();
+        let both = mirrors(&["one", "two"]);
+        change(journal, &both, ("a", Change::Delete), Outcome::Changed).await;
+        let claim = claim_one(journal, "one").await;
+        let place = (BUCKET, "one");
+        assert!(journal.is_newest(place, "a", claim.row.generation).await.unwrap());
+        assert!(!journal.is_newest(place, "b", claim.row.generation).await.unwrap());
+        write(journal, &both, "a", Outcome::Unknown).await;
+        // What is asked next is answered behind what was settled before.
+        claim_one(journal, "two").await;
+        assert!(!journal.is_newest(place, "a", claim.row.generation).await.unwrap());
+    }
+
     async fn what_came_to_nothing_leaves_nothing(database) {
         let store = database.open().await;
         let journal = store.journal();

@@ -84,26 +84,23 @@ async fn compare(
     if content_type(&ours.headers) != content_type(&theirs.headers) {
         problems.push(format!("the type of {key} differs at {name}"));
     }
-    let ours = primary.ask(Method::GET, Some(key), &[("tagging", "")], Bytes::new()).await;
-    let theirs = mirror.ask(Method::GET, Some(key), &[("tagging", "")], Bytes::new()).await;
-    match (ours, theirs) {
-        (Ok(ours), Ok(theirs)) if ours.status.is_success() && theirs.status.is_success() => {
-            if tags(&ours.body) != tags(&theirs.body) {
-                problems.push(format!("the tags of {key} differ at {name}"));
-            }
-            Ok(1)
-        }
-        // A store that keeps no tags says so.
-        _ => Ok(0),
+    let (ours, theirs) = (tags(primary, key).await, tags(mirror, key).await);
+    if ours.is_some() && theirs.is_some() && ours != theirs {
+        problems.push(format!("the tags of {key} differ at {name}: {ours:?} and {theirs:?}"));
     }
+    Ok(usize::from(ours.is_some() && theirs.is_some()))
 }
 
 fn content_type(headers: &HeaderMap) -> Option<&[u8]> {
     headers.get(header::CONTENT_TYPE).map(header::HeaderValue::as_bytes)
 }
 
-/// The tags' values, in order.
-fn tags(document: &[u8]) -> Vec<String> {
-    let text = String::from_utf8_lossy(document);
-    text.split("<Value>").skip(1).filter_map(|rest| Some(rest.split_once("</Value>")?.0.to_owned())).collect()
+/// The values of an object's tags, in order; none where the store keeps no tags. Some of those answer with the object.
+async fn tags(bucket: &Bucket, key: &str) -> Option<Vec<String>> {
+    let answer = bucket.ask(Method::GET, Some(key), &[("tagging", "")], Bytes::new()).await.ok()?;
+    let text = String::from_utf8(answer.body.to_vec()).ok()?;
+    let is_document = answer.status.is_success() && text.contains("<Tagging");
+    let values = text.split("<Value>").skip(1);
+    let values = values.filter_map(|rest| Some(rest.split_once("</Value>")?.0.to_owned()));
+    is_document.then(|| values.collect())
 }

@@ -116,7 +116,7 @@ fn passes_max(point: Point) -> u64 {
         | Point::TeePartCopied
         | Point::TeeCompleting => 2,
         Point::TargetTagged | Point::TargetDeleting | Point::TargetDeleted => 5,
-        Point::TeeReleasing | Point::TeeCopied => 20,
+        Point::TeeReleasing | Point::TeeCopied => 60,
         Point::IntentWanted
         | Point::IntentDurable
         | Point::PrimaryAnswered
@@ -131,7 +131,7 @@ fn passes_max(point: Point) -> u64 {
         | Point::TargetWritten
         | Point::SourceRechecked
         | Point::FinishCommitting
-        | Point::Finished => 60,
+        | Point::Finished => 300,
     }
 }
 

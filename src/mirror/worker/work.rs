@@ -183,7 +183,14 @@ impl Work<'_> {
         Ok(self.record_of(object).map_or(Done::Overtaken, Done::Tagged))
     }
 
+    /// What was seen may be long past: somebody may have written the key since, a tee have brought it here, and others have
+    /// deleted it at the source. Then the delete that this row was claimed with is not why it is absent.
     async fn delete(&self) -> Result<Done, TransferError> {
+        let journal = &self.mirror.shared.journal;
+        let is_newest = journal.is_newest(self.mirror.names(), self.key, self.row.generation).await;
+        if !is_newest.is_ok_and(|is_newest| is_newest) {
+            return Ok(Done::Overtaken);
+        }
         let target = Target::object(self.sides.target.clone(), HeaderMap::new());
         reached(Point::TargetDeleting);
         target.delete().await?;

@@ -225,6 +225,11 @@ impl Journal {
         })
     }
 
+    /// Whether nothing was said of the key since it was claimed.
+    pub(super) fn is_newest(&self, mirror: usize, claim: &Claim) -> bool {
+        self.row(mirror, claim.key).is_some_and(|row| row.generation == claim.row.generation)
+    }
+
     pub(super) fn finish(&mut self, mirror: usize, claim: &Claim, finish: &Finish, now: u64) -> Finished {
         let around = self.around(claim.key);
         let row = &mut self.rows[mirror][claim.key];

@@ -240,6 +240,11 @@ impl World {
         if worker.claim().until <= self.now {
             return Ok(self.failed(index, Class::Transient, false));
         }
+        if work.step == Step::Delete
+            && !self.journal.is_newest(self.workers[index].mirror, self.workers[index].claim())
+        {
+            return Ok(Stage::Finishing(Finish::Again));
+        }
         if work.step == Step::Delete {
             self.check_delete(store, key, self.workers[index].doomed);
         }

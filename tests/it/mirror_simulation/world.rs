@@ -374,7 +374,7 @@ impl World {
     /// When a request that is sent now is at its store: mostly at once, now and then almost too late.
     pub(super) fn arrival(&mut self) -> u64 {
         let is_slow = self.has_fault(20);
-        self.now + if is_slow { self.random.below(1000) as u64 } else { 0 }
+        self.now + if is_slow { self.random.below(600) as u64 } else { 0 }
     }
 
     fn pass(&mut self, most: usize) {
