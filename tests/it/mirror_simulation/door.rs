@@ -119,6 +119,7 @@ impl World {
             self.operations[index].tee_intent = Some(self.journal.open(run, own));
         }
         self.note(|| format!("operation {index}: intent {change:?} on key {key} by node {node}"));
+        self.may_stall(node);
         Stage::Durable
     }
 
@@ -133,6 +134,7 @@ impl World {
         let request =
             Request { id: 0, sender, store: PRIMARY, key, action, version: 0, arrives_at, reply: None };
         self.note(|| format!("operation {index}: forwards {action:?}"));
+        self.may_stall(node);
         Stage::Asked(self.stores.send(request))
     }
 

@@ -175,6 +175,7 @@ impl World {
     fn planned(&mut self, index: usize, step: Step, source: Seen) -> Result<Stage, Crash> {
         self.note(|| format!("worker {index}: plans {step:?} for {source:?}"));
         self.reached(self.workers[index].node, Point::Planned)?;
+        self.may_stall(self.workers[index].node);
         Ok(Stage::Planned(step, source))
     }
 
@@ -259,6 +260,7 @@ impl World {
         self.note(|| format!("worker {index}: asks for {action:?}"));
         let request = Request { id: 0, sender, store, key, action, version, arrives_at, reply: None };
         let request = self.stores.send(request);
+        self.may_stall(node);
         Ok(Stage::Asked(work, request))
     }
 

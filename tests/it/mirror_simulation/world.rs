@@ -16,9 +16,9 @@ use super::{
 };
 
 const NODES: usize = 2;
-const WRITES_MAX: u32 = 16;
+const WRITES_MAX: u32 = 24;
 /// Steps in which things go wrong.
-const STEPS: usize = 400;
+const STEPS: usize = 500;
 /// Steps after which a calm world must have converged. It needs about a tenth of them.
 const CALM_STEPS_MAX: usize = 6000;
 pub(super) const POINTS: usize = Point::ALL.len();
@@ -152,6 +152,15 @@ impl World {
         self.crashes[index] += 1;
         self.note(|| format!("node {node}: killed at {point:?}"));
         Err(Crash(node))
+    }
+
+    /// A process may stand still at the worst time: before it sends what others can see, and while that is on its way. It
+    /// wakes up when its leases are gone.
+    pub(super) fn may_stall(&mut self, node: usize) {
+        if self.has_fault(8) {
+            self.nodes[node].frozen_until = self.now + RUN_LEASE + self.random.below(900) as u64;
+            self.note(|| format!("node {node}: stands still"));
+        }
     }
 
     /// The node's run, while it holds it.
@@ -373,8 +382,8 @@ impl World {
 
     /// When a request that is sent now is at its store: mostly at once, now and then almost too late.
     pub(super) fn arrival(&mut self) -> u64 {
-        let is_slow = self.has_fault(20);
-        self.now + if is_slow { self.random.below(600) as u64 } else { 0 }
+        let is_slow = self.has_fault(25);
+        self.now + if is_slow { 300 + self.random.below(600) as u64 } else { 0 }
     }
 
     fn pass(&mut self, most: usize) {
