@@ -32,6 +32,11 @@ pub(super) struct Opened {
     workers: Option<Workers>,
 }
 
+/// A mirror's provider, or its bucket's, is nowhere.
+pub(super) fn no_provider() -> CliError {
+    CliError::Refused("a provider is not configured".to_owned())
+}
+
 impl Opened {
     /// Opens the configured one, whether or not a gateway uses it.
     pub(super) async fn beside(config: &Config, clock: Clock) -> Result<Self, CliError> {

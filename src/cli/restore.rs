@@ -6,18 +6,14 @@ use clap::Args;
 
 use super::{
     CliError,
-    opened::{Opened, origins},
+    opened::{Opened, no_provider, origins},
     sync::{PaceArguments, Ticker, chosen},
 };
 use crate::{
-    backend::Origins,
     clock::Clock,
-    config::{
-        Config,
-        checked::{BucketConfig, MirrorConfig},
-    },
+    config::{Config, checked::BucketConfig},
     mirror::{
-        resync::{Place, Restore, RestoreOptions, Restored, Route, other_mirrors},
+        resync::{Restore, RestoreOptions, Restored, Route, other_mirrors},
         state::Side,
     },
 };
@@ -60,7 +56,8 @@ pub async fn run(
 ) -> Result<(), CliError> {
     let bucket = super::configured(config, &arguments.bucket)?.0;
     let mirror = chosen(bucket, Some(&arguments.from))?.remove(0);
-    let route = route(bucket, mirror, &origins(config, clock)?)?;
+    let origins = origins(config, clock)?;
+    let route = Route::new(bucket, mirror, &origins, Side::Mirror).ok_or_else(no_provider)?;
     let opened = Opened::beside(config, clock).await?;
     let restored = tokio::select! {
         restored = restore(arguments, bucket, &route, &opened, notes) => restored,
@@ -74,17 +71,6 @@ pub async fn run(
         report(arguments, &restored)
     };
     Ok(out.write_all(text.as_bytes())?)
-}
-
-fn route(bucket: &BucketConfig, mirror: &MirrorConfig, origins: &Origins) -> Result<Route, CliError> {
-    let unknown = || CliError::Refused("a provider is not configured".to_owned());
-    Ok(Route {
-        bucket: bucket.name.clone(),
-        mirror: Arc::clone(&mirror.name),
-        truth: Side::Mirror,
-        source: Place::of_mirror(mirror, origins).ok_or_else(unknown)?,
-        target: Place::of_primary(bucket, origins).ok_or_else(unknown)?,
-    })
 }
 
 async fn restore(

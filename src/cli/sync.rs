@@ -14,17 +14,16 @@ use tokio::time::Instant;
 
 use super::{
     CliError,
-    opened::{Opened, origins},
+    opened::{Opened, no_provider, origins},
 };
 use crate::{
-    backend::Origins,
     clock::{self, Clock},
     config::{
         Config,
         checked::{BucketConfig, MirrorConfig},
     },
     mirror::{
-        resync::{Complete, Options, Place, Progress, Rates, Route, Stage, Threshold, Totals},
+        resync::{Complete, Options, Progress, Rates, Route, Stage, Threshold, Totals},
         state::Side,
     },
 };
@@ -119,7 +118,7 @@ pub async fn run(
         }
         let mut dead = 0;
         for mirror in mirrors {
-            let route = route(bucket, mirror, &origins)?;
+            let route = Route::new(bucket, mirror, &origins, Side::Primary).ok_or_else(no_provider)?;
             let progress = walk(arguments, &route, &opened, notes).await?;
             dead += progress.dead();
             let text = if arguments.json {
@@ -158,17 +157,6 @@ pub(super) fn chosen<'a>(
         });
     }
     Ok(mirrors)
-}
-
-fn route(bucket: &BucketConfig, mirror: &MirrorConfig, origins: &Origins) -> Result<Route, CliError> {
-    let unknown = || CliError::Refused("a provider is not configured".to_owned());
-    Ok(Route {
-        bucket: bucket.name.clone(),
-        mirror: Arc::clone(&mirror.name),
-        truth: Side::Primary,
-        source: Place::of_primary(bucket, origins).ok_or_else(unknown)?,
-        target: Place::of_mirror(mirror, origins).ok_or_else(unknown)?,
-    })
 }
 
 async fn walk(

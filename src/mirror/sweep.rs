@@ -27,7 +27,7 @@ use crate::{
 
 use super::{
     Mirrors,
-    resync::{Complete, Options, Place, Progress, Rates, Route},
+    resync::{Complete, Options, Progress, Rates, Route},
     state::Side,
 };
 
@@ -100,7 +100,7 @@ impl Sweeper {
         (origins, sweep): (&Origins, SweepConfig),
         running: &Running,
     ) {
-        let Some(route) = route(bucket, mirror, origins) else { return };
+        let Some(route) = Route::new(bucket, mirror, origins, Side::Primary) else { return };
         let name = (bucket.name.clone(), Arc::clone(&mirror.name));
         let is_new = lock(running).insert(name.clone());
         if !is_new {
@@ -137,16 +137,6 @@ impl Sweeper {
             Err(error) => tracing::warn!(bucket, mirror, %error, "a sweep was broken off; it goes on later"),
         }
     }
-}
-
-fn route(bucket: &BucketConfig, mirror: &MirrorConfig, origins: &Origins) -> Option<Route> {
-    Some(Route {
-        bucket: bucket.name.clone(),
-        mirror: Arc::clone(&mirror.name),
-        truth: Side::Primary,
-        source: Place::of_primary(bucket, origins)?,
-        target: Place::of_mirror(mirror, origins)?,
-    })
 }
 
 fn is_due(state: Option<&SyncState>, interval: Duration, clock: Clock) -> bool {

@@ -19,7 +19,7 @@ use super::{
 /// A dirty row's columns but for its place, and a record's.
 const CURRENCY_COLUMNS: &str = "generation, delete_generation, delete_until, since, unsure_until, truth, attempts, due, state, \
     class, error, lease, leased_until, primary_etag, mirror_etag, bytes, checksum, last_modified, \
-    metadata_digest, tags_digest";
+    metadata_digest";
 
 /// Reads from the database.
 #[derive(Debug, Clone)]

@@ -14,7 +14,7 @@ pub(super) const DIRTY_COLUMNS: &str = "bucket, mirror, key, generation, delete_
     since, unsure_until, truth, attempts, due, state, class, error, lease, leased_until, ready";
 /// The same of a copy's record.
 pub(super) const COPY_COLUMNS: &str = "bucket, mirror, key, primary_etag, mirror_etag, bytes, checksum, \
-    last_modified, metadata_digest, tags_digest";
+    last_modified, metadata_digest";
 
 /// Characters of an error that are kept.
 const ERROR_CHARACTERS_MAX: usize = 1000;
@@ -89,7 +89,6 @@ pub(super) fn record(row: &AnyRow) -> Result<Record, sqlx::Error> {
         checksum: row.optional_text("checksum")?,
         last_modified: (last_modified > 0).then(|| timestamp(last_modified)),
         metadata_digest: row.text("metadata_digest")?,
-        tags_digest: row.optional_text("tags_digest")?,
     })
 }
 
@@ -130,8 +129,7 @@ impl Sql {
         self.row_key(key).push(", ").text(&record.primary_etag).push(", ").text(&record.mirror_etag);
         self.push(", ").unsigned(record.bytes).push(", ");
         self.text(record.checksum.as_deref().unwrap_or_default()).push(", ");
-        self.number(record.last_modified.map_or(0, millis)).push(", ").text(&record.metadata_digest);
-        self.push(", ").text(record.tags_digest.as_deref().unwrap_or_default())
+        self.number(record.last_modified.map_or(0, millis)).push(", ").text(&record.metadata_digest)
     }
 
     /// `column = excluded.column, …` for all of `columns` behind the key's three.

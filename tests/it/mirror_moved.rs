@@ -49,7 +49,6 @@ async fn record(journal: &Journal, key: &str) {
         checksum: None,
         last_modified: None,
         metadata_digest: String::new(),
-        tags_digest: None,
     };
     journal
         .record_equal(BUCKET, MIRROR, vec![Equal { key: key.to_owned(), was: None, record }])

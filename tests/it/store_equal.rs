@@ -21,7 +21,6 @@ fn record(etag: &str) -> Record {
         checksum: None,
         last_modified: None,
         metadata_digest: String::new(),
-        tags_digest: None,
     }
 }
 

@@ -24,7 +24,6 @@ fn record() -> Record {
         checksum: Some("CRC64NVME:AAAAAAAAAAA=".to_owned()),
         last_modified: Some(Timestamp::from_unix_millis(1_000)),
         metadata_digest: "d".to_owned(),
-        tags_digest: None,
     }
 }
 

@@ -347,7 +347,6 @@ fn finish() -> impl Strategy<Value = Finish> {
         checksum: etag.is_multiple_of(2).then(|| "CRC32:AAAAAA==".to_owned()),
         last_modified: etag.is_multiple_of(3).then(|| Timestamp::from_unix_millis(1 + u64::from(etag))),
         metadata_digest: String::new(),
-        tags_digest: None,
     };
     let retry =
         |(class, seconds, is_unsure)| Finish::Retry { class, pause: Duration::from_secs(seconds), is_unsure };

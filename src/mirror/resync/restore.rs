@@ -263,7 +263,6 @@ impl Restore<'_> {
             checksum: None,
             last_modified: Some(self.clock.now()),
             metadata_digest: String::new(),
-            tags_digest: None,
         }
     }
 }

@@ -9,6 +9,8 @@ use tokio::time::sleep;
 use wharf_wire::date::Timestamp;
 
 use crate::{
+    backend::Origins,
+    config::checked::{BucketConfig, MirrorConfig},
     mirror::state::{Record, Side},
     store::{Equal, Journal, JournalError},
     transfer::{self, Class, TransferError},
@@ -41,6 +43,19 @@ pub struct Route {
     pub source: Place,
     /// Where they go.
     pub target: Place,
+}
+
+impl Route {
+    /// From the side that holds the truth to the other one. `None` if a provider is not configured, which a checked
+    /// configuration rules out.
+    pub fn new(bucket: &BucketConfig, mirror: &MirrorConfig, origins: &Origins, truth: Side) -> Option<Self> {
+        let (primary, copy) = (Place::of_primary(bucket, origins)?, Place::of_mirror(mirror, origins)?);
+        let (source, target) = match truth {
+            Side::Primary => (primary, copy),
+            Side::Mirror => (copy, primary),
+        };
+        Some(Self { bucket: bucket.name.clone(), mirror: Arc::clone(&mirror.name), truth, source, target })
+    }
 }
 
 /// Why a walk ends before its end.
@@ -326,7 +341,6 @@ impl Judge<'_> {
             checksum: None,
             last_modified: primary.last_modified,
             metadata_digest: String::new(),
-            tags_digest: None,
         };
         What::NewlyEqual(Box::new(Equal { key: key.to_owned(), was: self.record.clone(), record }))
     }

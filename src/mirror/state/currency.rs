@@ -63,7 +63,6 @@ mod tests {
             checksum: None,
             last_modified: None,
             metadata_digest: String::new(),
-            tags_digest: None,
         }
     }
 

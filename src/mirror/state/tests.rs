@@ -49,7 +49,6 @@ fn copied() -> Finish {
         checksum: None,
         last_modified: None,
         metadata_digest: "plain".to_owned(),
-        tags_digest: Some("none".to_owned()),
     }))
 }
 

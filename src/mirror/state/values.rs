@@ -105,8 +105,6 @@ pub struct Record {
     pub last_modified: Option<Timestamp>,
     /// [`Object::metadata_digest`] of the primary's object; empty where a tee made the copy, which saw no more than answers.
     pub metadata_digest: String,
-    /// [`Object::tags_digest`] of the primary's object.
-    pub tags_digest: Option<String>,
 }
 
 impl Record {

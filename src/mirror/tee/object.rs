@@ -172,7 +172,6 @@ impl End {
             checksum: None,
             last_modified: None,
             metadata_digest: String::new(),
-            tags_digest: None,
         };
         self.intent.settle_copied(outcome, record);
     }

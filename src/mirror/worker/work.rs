@@ -221,7 +221,6 @@ impl Work<'_> {
             checksum,
             last_modified: object.last_modified,
             metadata_digest: object.metadata_digest,
-            tags_digest: object.tags_digest,
         }
     }
 }

@@ -133,7 +133,6 @@ mod tests {
             checksum: None,
             last_modified: Some(Timestamp::from_unix_millis(1_369_353_600_999)),
             metadata_digest: String::new(),
-            tags_digest: None,
         }
     }
 

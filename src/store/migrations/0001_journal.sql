@@ -68,7 +68,6 @@ CREATE TABLE copies (
     checksum TEXT NOT NULL,
     last_modified BIGINT NOT NULL,
     metadata_digest TEXT NOT NULL,
-    tags_digest TEXT NOT NULL,
     PRIMARY KEY (bucket, mirror, key)
 );
 

@@ -101,8 +101,7 @@ impl World {
                 let [ours, theirs] = [PRIMARY, 1 + TEED].map(|store| described(store, &stored));
                 let mut record = record(&ours, &theirs);
                 // Nobody has asked the primary.
-                (record.metadata_digest, record.last_modified, record.tags_digest) =
-                    (String::new(), None, None);
+                (record.metadata_digest, record.last_modified) = (String::new(), None);
                 Teed::Copied(record)
             }
             Some(Reply::Refused | Reply::Unreachable) => Teed::No,

@@ -380,6 +380,5 @@ pub(super) fn record(source: &Object, copy: &Object) -> Record {
         checksum: None,
         last_modified: source.last_modified,
         metadata_digest: source.metadata_digest.clone(),
-        tags_digest: source.tags_digest.clone(),
     }
 }

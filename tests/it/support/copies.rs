@@ -51,7 +51,6 @@ pub(crate) fn record(primary_etag: &str, mirror_etag: &str, bytes: usize) -> Rec
         checksum: None,
         last_modified: Some(MODIFIED),
         metadata_digest: "digest".to_owned(),
-        tags_digest: None,
     }
 }
 

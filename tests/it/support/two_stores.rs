@@ -120,7 +120,6 @@ fn record(stored: &Stored) -> Record {
         checksum: None,
         last_modified: None,
         metadata_digest: String::new(),
-        tags_digest: None,
     }
 }
 
