@@ -9,12 +9,14 @@ mod bodies;
 use std::{net::Ipv4Addr, sync::Arc};
 
 use divan::{Bencher, black_box};
+use futures_util::FutureExt;
 use http::Method;
 use secrecy::SecretString;
 use wharf::{
-    backend::SigningKeys,
+    backend::{Origins, Shared, SigningKeys},
     clock::Clock,
     config::{Environment, from_toml_text},
+    mirror::Mirrors,
     request::{
         Context,
         authenticate::Identity,
@@ -83,15 +85,20 @@ fn answer(bencher: Bencher<'_, '_>, path: &str, body: &str) {
         let route = route(&Method::POST, black_box(path)).unwrap();
         let call =
             Call { route: &route, identity: &Identity::Loopback, context: &context, body: body.as_bytes() };
-        api.handle(&call, &mut Standing::default()).unwrap()
+        api.handle(&call, &mut Standing::default()).now_or_never().expect("an answer at once").unwrap()
     });
 }
 
 fn api() -> UploadApi {
     let config = from_toml_text(CONFIG, &Environment::default()).unwrap();
+    let signing_keys = Arc::new(SigningKeys::new(64));
+    let shared =
+        Shared { signing_keys: Arc::clone(&signing_keys), clock: Clock::System, metrics: Arc::default() };
     UploadApi::new(Parts {
         rate_limits: Arc::new(RateLimits::new(&config, Clock::System, None)),
-        signing_keys: Arc::new(SigningKeys::new(64)),
+        origins: Arc::new(Origins::new(&config, &shared, None).unwrap()),
+        mirrors: Arc::new(Mirrors::new(Clock::System)),
+        signing_keys,
         sealer: Arc::new(Sealer::new(&[SecretString::from("00".repeat(32))]).unwrap()),
         config: Arc::new(config),
         clock: Clock::System,

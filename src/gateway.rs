@@ -302,6 +302,8 @@ fn snapshot(
     let api = UploadApi::new(Parts {
         config: Arc::clone(&config),
         signing_keys: Arc::clone(signing_keys),
+        origins: Arc::clone(&origins),
+        mirrors: Arc::clone(mirrors),
         rate_limits: Arc::clone(&rate_limits),
         sealer: Arc::clone(&sealer),
         clock: *clock,

@@ -16,6 +16,7 @@ mod outcome;
 mod retry;
 mod sign;
 mod skew;
+mod visits;
 
 use std::{collections::HashMap, fmt, sync::Arc, time::Duration};
 
@@ -35,6 +36,7 @@ use self::{
     gate::Gate,
     outcome::{can_be_repeated, retry_after},
     skew::Skew,
+    visits::Visits,
 };
 use super::{
     SigningKeys,
@@ -137,6 +139,7 @@ pub struct Origin {
     account: Account,
     signing_keys: Arc<SigningKeys>,
     clock: Clock,
+    reach: Reach,
     known: Arc<Known>,
 }
 
@@ -229,7 +232,7 @@ impl Origin {
         let key = self.signing_keys.key(&self.account, now);
         let upstream = if outgoing.is_slow { &self.known.patient } else { &self.known.upstream };
         let reply = match sign(outgoing, &self.account, &key, now) {
-            Ok(request) => upstream.send(request, Reach::Anywhere).await,
+            Ok(request) => upstream.send(request, self.reach).await,
             Err(unmade) => Err(unmade),
         };
         match reply {
@@ -303,10 +306,11 @@ impl fmt::Debug for Origin {
     }
 }
 
-/// Every configured provider, by name.
-#[derive(Debug, Default)]
+/// Every configured provider, by name, and the way to those that callers bring.
+#[derive(Debug)]
 pub struct Origins {
     origins: HashMap<String, Arc<Origin>>,
+    visits: Visits,
 }
 
 /// What all providers share.
@@ -331,17 +335,24 @@ impl Origins {
                 account: provider.account.clone(),
                 signing_keys: Arc::clone(&shared.signing_keys),
                 clock: shared.clock,
+                reach: Reach::Anywhere,
                 known: Known::of(provider, shared, previous)?,
             };
             Ok((name.clone(), Arc::new(origin)))
         };
         let origins = config.providers.iter().map(origin).collect::<Result<_, UpstreamError>>()?;
-        Ok(Self { origins })
+        Ok(Self { origins, visits: Visits::new(shared) })
     }
 
     /// The provider called `name`.
     pub fn get(&self, name: &str) -> Option<&Arc<Origin>> {
         self.origins.get(name)
+    }
+
+    /// The provider of an `account` that a caller brought, for one request. Nothing is kept of it but connections, and
+    /// nothing that fails there says anything of others.
+    pub fn visited(&self, account: Account, reach: Reach) -> Result<Arc<Origin>, UpstreamError> {
+        self.visits.origin(account, reach)
     }
 }
 

@@ -274,6 +274,17 @@ pub struct Timeouts {
     pub stall: Duration,
 }
 
+/// Of providers of which no configuration says anything else.
+impl Default for Timeouts {
+    fn default() -> Self {
+        Self {
+            connect: Duration::from_secs(5),
+            first_byte: Duration::from_secs(30),
+            stall: Duration::from_secs(30),
+        }
+    }
+}
+
 impl std::fmt::Debug for ProviderConfig {
     fn fmt(&self, out: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         out.debug_struct("ProviderConfig")

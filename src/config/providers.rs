@@ -122,10 +122,11 @@ fn settings(credentials: Credentials, table: &mut Table<'_>) -> Settings {
 }
 
 fn timeouts(table: &mut Table<'_>) -> Timeouts {
+    let default = Timeouts::default();
     Timeouts {
-        connect: table.seconds("connect_seconds", 5, 1..=300),
-        first_byte: table.seconds("first_byte_seconds", 30, 1..=3600),
-        stall: table.seconds("stall_seconds", 30, 1..=3600),
+        connect: table.seconds("connect_seconds", default.connect.as_secs(), 1..=300),
+        first_byte: table.seconds("first_byte_seconds", default.first_byte.as_secs(), 1..=3600),
+        stall: table.seconds("stall_seconds", default.stall.as_secs(), 1..=3600),
     }
 }
 

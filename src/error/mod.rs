@@ -3,6 +3,7 @@
 //! A [`Code`] decides status and fault; an [`Error`] adds the client's text, and apart from it the log's. The client's
 //! text never holds a secret, a signature or another tenant's name.
 
+mod provider;
 mod s3;
 
 use std::{borrow::Cow, time::Duration};
@@ -11,6 +12,7 @@ use bytes::Bytes;
 use http::{HeaderValue, Response, StatusCode, header};
 use http_body_util::Full;
 use serde::Serialize;
+use wharf_wire::s3::ErrorCode;
 
 pub use s3::{S3Error, provider_message, render_s3};
 
@@ -26,7 +28,7 @@ pub enum Fault {
 }
 
 macro_rules! codes {
-    ($($variant:ident $code:literal $status:ident $fault:ident $summary:literal;)*) => {
+    ($($variant:ident $s3:ident $code:literal $status:ident $fault:ident $summary:literal;)*) => {
         /// What went wrong, under the upload API's own names. Each has one status.
         #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
         pub enum Code {
@@ -51,59 +53,74 @@ macro_rules! codes {
             pub const fn fault(self) -> Fault {
                 match self { $(Self::$variant => Fault::$fault,)* }
             }
+
+            /// The same at the S3 endpoint. Most come from steps that it does not take.
+            pub(super) const fn s3(self) -> ErrorCode {
+                match self { $(Self::$variant => ErrorCode::$s3,)* }
+            }
         }
     };
 }
 
+// A code, S3's nearest, its name, its status, whose fault it is, and what it says.
 codes! {
-    MissingApiKey "MISSING_API_KEY" UNAUTHORIZED Client "No API key came with the request.";
-    InvalidApiKey "INVALID_API_KEY" UNAUTHORIZED Client "The API key or token is not known.";
-    ExpiredApiKey "EXPIRED_API_KEY" UNAUTHORIZED Client "The API key or token has expired.";
-    MissingSignature "MISSING_SIGNATURE" UNAUTHORIZED Client "The key has a secret, and the request no signature.";
-    MissingTimestamp "MISSING_TIMESTAMP" UNAUTHORIZED Client "A signed request without its time.";
-    InvalidTimestamp "INVALID_TIMESTAMP" UNAUTHORIZED Client "The time is not Unix milliseconds, or lies ahead.";
-    ExpiredTimestamp "EXPIRED_TIMESTAMP" UNAUTHORIZED Client "The time is too long ago.";
-    InvalidSecret "INVALID_SECRET" UNAUTHORIZED Client "The secret that was sent along is not the key's.";
-    InvalidSignature "INVALID_SIGNATURE" UNAUTHORIZED Client "The signature does not fit the request.";
-    AccessDenied "ACCESS_DENIED" FORBIDDEN Client "The key may not do this.";
-    InvalidRequest "INVALID_REQUEST" BAD_REQUEST Client "The request is not well-formed HTTP for this server.";
-    InvalidJson "INVALID_JSON" BAD_REQUEST Client "The body is not the JSON that the route takes.";
-    PayloadTooLarge "PAYLOAD_TOO_LARGE" PAYLOAD_TOO_LARGE Client "The body is larger than the configured bound.";
-    HeadersTooLarge "HEADERS_TOO_LARGE" REQUEST_HEADER_FIELDS_TOO_LARGE Client "The headers are larger than the configured bound.";
-    UnsupportedMediaType "UNSUPPORTED_MEDIA_TYPE" UNSUPPORTED_MEDIA_TYPE Client "The body is not declared as JSON.";
-    RequestTimeout "REQUEST_TIMEOUT" REQUEST_TIMEOUT Client "The request did not arrive in time.";
-    RateLimited "RATE_LIMITED" TOO_MANY_REQUESTS Client "A rate limit was reached.";
-    NotFound "NOT_FOUND" NOT_FOUND Client "No such route.";
-    MethodNotAllowed "METHOD_NOT_ALLOWED" METHOD_NOT_ALLOWED Client "The route takes other methods.";
-    NotImplemented "NOT_IMPLEMENTED" NOT_IMPLEMENTED Client "HTTP knows the method, and Wharf does not serve it.";
-    UnknownProvider "UNKNOWN_PROVIDER" NOT_FOUND Client "No such provider or bucket is served.";
-    AmbiguousBucket "AMBIGUOUS_BUCKET" BAD_REQUEST Client "The name fits several configured buckets.";
-    EndpointNotAllowed "ENDPOINT_NOT_ALLOWED" BAD_REQUEST Client "The caller's endpoint is not on the allow-list.";
-    CallerCredentialsNotAllowed "CALLER_CREDENTIALS_NOT_ALLOWED" FORBIDDEN Client "The configuration takes no credentials from callers.";
-    MissingFields "MISSING_FIELDS" BAD_REQUEST Client "Required fields are missing.";
-    MissingCredentials "MISSING_CREDENTIALS" BAD_REQUEST Client "Some of the provider's credentials are missing.";
-    InvalidCredentials "INVALID_CREDENTIALS" BAD_REQUEST Client "The provider's credentials cannot be right.";
-    InvalidField "INVALID_FIELD" BAD_REQUEST Client "A field has a value that it cannot have.";
-    InvalidBucketName "INVALID_BUCKET_NAME" BAD_REQUEST Client "The bucket's name breaks S3's rules.";
-    InvalidRegion "INVALID_REGION" BAD_REQUEST Client "The provider has no such region.";
-    InvalidStorageClass "INVALID_STORAGE_CLASS" BAD_REQUEST Client "The provider has no such storage class.";
-    InvalidEncryptionType "INVALID_ENCRYPTION_TYPE" BAD_REQUEST Client "The provider has no such encryption.";
-    MissingKmsKey "MISSING_KMS_KEY" BAD_REQUEST Client "SSE-KMS without a key.";
-    InvalidKmsKeyFormat "INVALID_KMS_KEY_FORMAT" BAD_REQUEST Client "The KMS key is no id, ARN or alias.";
-    InvalidCdnDomain "INVALID_CLOUDFRONT_DOMAIN" BAD_REQUEST Client "The CDN's domain cannot be one.";
-    ExpiryTooShort "EXPIRY_TOO_SHORT" BAD_REQUEST Client "The URL would expire too soon.";
-    ExpiryTooLong "EXPIRY_TOO_LONG" BAD_REQUEST Client "The URL would live too long.";
-    FileTooLarge "FILE_TOO_LARGE" BAD_REQUEST Client "The file is larger than allowed.";
-    ValidationFailed "VALIDATION_FAILED" BAD_REQUEST Client "The file is not what it says, or not allowed.";
-    InvalidFilesArray "INVALID_FILES_ARRAY" BAD_REQUEST Client "`files` is not a list of files.";
-    BatchTooLarge "BATCH_TOO_LARGE" BAD_REQUEST Client "More entries than one request takes.";
-    MissingKey "MISSING_KEY" BAD_REQUEST Client "No object key.";
-    SigningError "S3_SIGNING_ERROR" INTERNAL_SERVER_ERROR Gateway "The request could not be signed.";
-    JournalUnavailable "JOURNAL_UNAVAILABLE" SERVICE_UNAVAILABLE Gateway "The journal of mirrored buckets cannot be written.";
-    Overloaded "OVERLOADED" SERVICE_UNAVAILABLE Gateway "More requests in flight than configured.";
-    Internal "INTERNAL_ERROR" INTERNAL_SERVER_ERROR Gateway "A defect in Wharf.";
-    UpstreamError "UPSTREAM_ERROR" BAD_GATEWAY Upstream "The app behind Wharf gave no sound reply.";
-    UpstreamTimeout "UPSTREAM_TIMEOUT" GATEWAY_TIMEOUT Upstream "The app behind Wharf did not answer in time.";
+    MissingApiKey InvalidAccessKeyId "MISSING_API_KEY" UNAUTHORIZED Client "No API key came with the request.";
+    InvalidApiKey InvalidAccessKeyId "INVALID_API_KEY" UNAUTHORIZED Client "The API key or token is not known.";
+    ExpiredApiKey InvalidAccessKeyId "EXPIRED_API_KEY" UNAUTHORIZED Client "The API key or token has expired.";
+    MissingSignature InvalidAccessKeyId "MISSING_SIGNATURE" UNAUTHORIZED Client "The key has a secret, and the request no signature.";
+    MissingTimestamp InvalidAccessKeyId "MISSING_TIMESTAMP" UNAUTHORIZED Client "A signed request without its time.";
+    InvalidTimestamp InvalidAccessKeyId "INVALID_TIMESTAMP" UNAUTHORIZED Client "The time is not Unix milliseconds, or lies ahead.";
+    ExpiredTimestamp InvalidAccessKeyId "EXPIRED_TIMESTAMP" UNAUTHORIZED Client "The time is too long ago.";
+    InvalidSecret InvalidAccessKeyId "INVALID_SECRET" UNAUTHORIZED Client "The secret that was sent along is not the key's.";
+    InvalidSignature InvalidAccessKeyId "INVALID_SIGNATURE" UNAUTHORIZED Client "The signature does not fit the request.";
+    AccessDenied AccessDenied "ACCESS_DENIED" FORBIDDEN Client "The key may not do this.";
+    InvalidRequest InvalidRequest "INVALID_REQUEST" BAD_REQUEST Client "The request is not well-formed HTTP for this server.";
+    InvalidJson InvalidArgument "INVALID_JSON" BAD_REQUEST Client "The body is not the JSON that the route takes.";
+    PayloadTooLarge MaxMessageLengthExceeded "PAYLOAD_TOO_LARGE" PAYLOAD_TOO_LARGE Client "The body is larger than the configured bound.";
+    HeadersTooLarge RequestHeaderSectionTooLarge "HEADERS_TOO_LARGE" REQUEST_HEADER_FIELDS_TOO_LARGE Client "The headers are larger than the configured bound.";
+    UnsupportedMediaType InvalidRequest "UNSUPPORTED_MEDIA_TYPE" UNSUPPORTED_MEDIA_TYPE Client "The body is not declared as JSON.";
+    RequestTimeout RequestTimeout "REQUEST_TIMEOUT" REQUEST_TIMEOUT Client "The request did not arrive in time.";
+    RateLimited SlowDown "RATE_LIMITED" TOO_MANY_REQUESTS Client "A rate limit was reached.";
+    NotFound NoSuchBucket "NOT_FOUND" NOT_FOUND Client "No such route.";
+    MethodNotAllowed MethodNotAllowed "METHOD_NOT_ALLOWED" METHOD_NOT_ALLOWED Client "The route takes other methods.";
+    NotImplemented NotImplemented "NOT_IMPLEMENTED" NOT_IMPLEMENTED Client "HTTP knows the method, and Wharf does not serve it.";
+    UnknownProvider NoSuchBucket "UNKNOWN_PROVIDER" NOT_FOUND Client "No such provider or bucket is served.";
+    AmbiguousBucket InvalidArgument "AMBIGUOUS_BUCKET" BAD_REQUEST Client "The name fits several configured buckets.";
+    EndpointNotAllowed InvalidArgument "ENDPOINT_NOT_ALLOWED" BAD_REQUEST Client "The caller's endpoint is not on the allow-list.";
+    CallerCredentialsNotAllowed AccessDenied "CALLER_CREDENTIALS_NOT_ALLOWED" FORBIDDEN Client "The configuration takes no credentials from callers.";
+    MissingFields InvalidArgument "MISSING_FIELDS" BAD_REQUEST Client "Required fields are missing.";
+    MissingCredentials InvalidArgument "MISSING_CREDENTIALS" BAD_REQUEST Client "Some of the provider's credentials are missing.";
+    InvalidCredentials InvalidArgument "INVALID_CREDENTIALS" BAD_REQUEST Client "The provider's credentials cannot be right.";
+    InvalidField InvalidArgument "INVALID_FIELD" BAD_REQUEST Client "A field has a value that it cannot have.";
+    InvalidBucketName InvalidBucketName "INVALID_BUCKET_NAME" BAD_REQUEST Client "The bucket's name breaks S3's rules.";
+    InvalidRegion InvalidArgument "INVALID_REGION" BAD_REQUEST Client "The provider has no such region.";
+    InvalidStorageClass InvalidStorageClass "INVALID_STORAGE_CLASS" BAD_REQUEST Client "The provider has no such storage class.";
+    InvalidEncryptionType InvalidArgument "INVALID_ENCRYPTION_TYPE" BAD_REQUEST Client "The provider has no such encryption.";
+    MissingKmsKey InvalidArgument "MISSING_KMS_KEY" BAD_REQUEST Client "SSE-KMS without a key.";
+    InvalidKmsKeyFormat InvalidArgument "INVALID_KMS_KEY_FORMAT" BAD_REQUEST Client "The KMS key is no id, ARN or alias.";
+    InvalidCdnDomain InvalidArgument "INVALID_CLOUDFRONT_DOMAIN" BAD_REQUEST Client "The CDN's domain cannot be one.";
+    ExpiryTooShort InvalidArgument "EXPIRY_TOO_SHORT" BAD_REQUEST Client "The URL would expire too soon.";
+    ExpiryTooLong InvalidArgument "EXPIRY_TOO_LONG" BAD_REQUEST Client "The URL would live too long.";
+    FileTooLarge EntityTooLarge "FILE_TOO_LARGE" BAD_REQUEST Client "The file is larger than allowed.";
+    ValidationFailed InvalidArgument "VALIDATION_FAILED" BAD_REQUEST Client "The file is not what it says, or not allowed.";
+    InvalidFilesArray InvalidArgument "INVALID_FILES_ARRAY" BAD_REQUEST Client "`files` is not a list of files.";
+    BatchTooLarge InvalidArgument "BATCH_TOO_LARGE" BAD_REQUEST Client "More entries than one request takes.";
+    MissingKey InvalidArgument "MISSING_KEY" BAD_REQUEST Client "No object key.";
+    FileNotFound NoSuchKey "FILE_NOT_FOUND" NOT_FOUND Client "There is no such object.";
+    BucketNotFound NoSuchBucket "BUCKET_NOT_FOUND" NOT_FOUND Client "The provider has no such bucket.";
+    UploadNotFound NoSuchUpload "UPLOAD_NOT_FOUND" NOT_FOUND Client "There is no such multipart upload, or no more.";
+    InvalidKeys InvalidArgument "INVALID_KEYS" BAD_REQUEST Client "`keys` is not a list of keys.";
+    InvalidMaxKeys InvalidArgument "INVALID_MAX_KEYS" BAD_REQUEST Client "`maxKeys` is not a number from 1 to 1000.";
+    InvalidPartSize InvalidArgument "INVALID_PART_SIZE" BAD_REQUEST Client "The provider takes no parts of this size.";
+    InvalidPartsFormat InvalidArgument "INVALID_PARTS_FORMAT" BAD_REQUEST Client "`parts` is not a list of parts.";
+    InvalidPermissions InvalidArgument "INVALID_PERMISSIONS" BAD_REQUEST Client "`permissions` is not a list of those that there are.";
+    SigningError InternalError "S3_SIGNING_ERROR" INTERNAL_SERVER_ERROR Gateway "The request could not be signed.";
+    UpstreamBusy SlowDown "UPSTREAM_BUSY" SERVICE_UNAVAILABLE Upstream "The provider has enough to do, or is left alone for a while.";
+    JournalUnavailable ServiceUnavailable "JOURNAL_UNAVAILABLE" SERVICE_UNAVAILABLE Gateway "The journal of mirrored buckets cannot be written.";
+    Overloaded SlowDown "OVERLOADED" SERVICE_UNAVAILABLE Gateway "More requests in flight than configured.";
+    Internal InternalError "INTERNAL_ERROR" INTERNAL_SERVER_ERROR Gateway "A defect in Wharf.";
+    UpstreamError ServiceUnavailable "UPSTREAM_ERROR" BAD_GATEWAY Upstream "The provider, or the app behind Wharf, gave no sound reply.";
+    UpstreamTimeout ServiceUnavailable "UPSTREAM_TIMEOUT" GATEWAY_TIMEOUT Upstream "The provider, or the app behind Wharf, did not answer in time.";
 }
 
 /// An error on its way to a client.

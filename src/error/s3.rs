@@ -14,7 +14,7 @@ use wharf_wire::{
     xml::{self, ErrorDocument},
 };
 
-use super::{Code, Error, Fault};
+use super::{Error, Fault};
 use crate::{
     backend::upstream::UpstreamError,
     store::JournalError,
@@ -238,7 +238,7 @@ fn is_about_wharf(code: &str) -> bool {
 /// What the steps before the door's own refuse.
 impl From<Error> for S3Error {
     fn from(error: Error) -> Self {
-        let mut converted = Self::new(code(error.code), error.message);
+        let mut converted = Self::new(error.code.s3(), error.message);
         converted.fault = error.code.fault();
         converted.retry_after = error.retry_after;
         converted.headers = error.headers;
@@ -309,55 +309,6 @@ impl From<TransferError> for S3Error {
                 Self::from(ErrorCode::InternalError).cause(error.to_string()).of_upstream()
             }
         }
-    }
-}
-
-/// S3's code for one of the upload API's. Most of these come from steps that the S3 endpoint does not take.
-const fn code(code: Code) -> ErrorCode {
-    match code {
-        Code::AccessDenied | Code::CallerCredentialsNotAllowed => ErrorCode::AccessDenied,
-        Code::InvalidRequest | Code::UnsupportedMediaType => ErrorCode::InvalidRequest,
-        Code::PayloadTooLarge => ErrorCode::MaxMessageLengthExceeded,
-        Code::FileTooLarge => ErrorCode::EntityTooLarge,
-        Code::HeadersTooLarge => ErrorCode::RequestHeaderSectionTooLarge,
-        Code::RequestTimeout => ErrorCode::RequestTimeout,
-        Code::RateLimited | Code::Overloaded => ErrorCode::SlowDown,
-        Code::MethodNotAllowed => ErrorCode::MethodNotAllowed,
-        Code::NotImplemented => ErrorCode::NotImplemented,
-        Code::NotFound | Code::UnknownProvider => ErrorCode::NoSuchBucket,
-        Code::InvalidBucketName => ErrorCode::InvalidBucketName,
-        Code::InvalidStorageClass => ErrorCode::InvalidStorageClass,
-        Code::UpstreamError | Code::UpstreamTimeout | Code::JournalUnavailable => {
-            ErrorCode::ServiceUnavailable
-        }
-        Code::SigningError | Code::Internal => ErrorCode::InternalError,
-        Code::MissingApiKey
-        | Code::InvalidApiKey
-        | Code::ExpiredApiKey
-        | Code::MissingSignature
-        | Code::MissingTimestamp
-        | Code::InvalidTimestamp
-        | Code::ExpiredTimestamp
-        | Code::InvalidSecret
-        | Code::InvalidSignature => ErrorCode::InvalidAccessKeyId,
-        Code::InvalidJson
-        | Code::AmbiguousBucket
-        | Code::EndpointNotAllowed
-        | Code::MissingFields
-        | Code::MissingCredentials
-        | Code::InvalidCredentials
-        | Code::InvalidField
-        | Code::InvalidRegion
-        | Code::InvalidEncryptionType
-        | Code::MissingKmsKey
-        | Code::InvalidKmsKeyFormat
-        | Code::InvalidCdnDomain
-        | Code::ExpiryTooShort
-        | Code::ExpiryTooLong
-        | Code::ValidationFailed
-        | Code::InvalidFilesArray
-        | Code::BatchTooLarge
-        | Code::MissingKey => ErrorCode::InvalidArgument,
     }
 }
 

@@ -9,9 +9,11 @@
 
 use std::{fmt, sync::Arc, time::Duration};
 
+use http::Response;
 use tokio::sync::OnceCell;
 
 use crate::{
+    backend::upstream::{ReplyStream, UpstreamError},
     clock::Clock,
     config::{Config, checked::BucketConfig},
     server::Drain,
@@ -172,6 +174,18 @@ impl Mirrors {
 impl fmt::Debug for Mirrors {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
         out.debug_struct("Mirrors").field("is_open", &self.store.initialized()).finish_non_exhaustive()
+    }
+}
+
+/// What is known of a change when the head of its reply has come, or will not come.
+pub fn outcome(reply: &Result<Response<ReplyStream>, UpstreamError>, may_be_sent_twice: bool) -> Outcome {
+    match reply {
+        Ok(reply) if reply.status().is_success() => Outcome::Changed,
+        // The one before may have done what this one was refused for.
+        Ok(_) | Err(_) if may_be_sent_twice => Outcome::Unknown,
+        Ok(reply) if reply.status().is_client_error() => Outcome::Unchanged,
+        Err(error) if error.is_unsent() => Outcome::Unchanged,
+        Ok(_) | Err(_) => Outcome::Unknown,
     }
 }
 

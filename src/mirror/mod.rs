@@ -15,5 +15,5 @@ pub mod sweep;
 pub mod tee;
 pub mod worker;
 
-pub use doors::{Intents, Mirrors};
+pub use doors::{Intents, Mirrors, outcome};
 pub use metrics::MirrorMetrics;

@@ -73,14 +73,14 @@ impl ApiDoor {
             return events(snapshot, head, body, (bucket, exchange.context.received)).await;
         }
         let route = route(&head.method, head.uri.path())?;
-        exchange.route = route.name();
+        exchange.route = route.operation.name();
         let pending = snapshot.authenticator.begin(head, &exchange.context)?;
         let body = body::read(&head.headers, body, limits).await?;
         let identity = pending.finish(&body)?;
         exchange.standing.tighten(snapshot.rate_limits.identity(&identity)?);
         let identity = exchange.identity.insert(identity);
         let call = Call { route: &route, identity, context: &exchange.context, body: &body };
-        snapshot.api.handle(&call, &mut exchange.standing)
+        snapshot.api.handle(&call, &mut exchange.standing).await
     }
 
     /// One request to the app, and its reply, to which Wharf adds nothing.
@@ -125,7 +125,7 @@ async fn events(
     (bucket, now): (&str, Timestamp),
 ) -> Result<Response<Full<Bytes>>, Error> {
     if head.method != Method::POST {
-        return Err(method_not_allowed());
+        return Err(method_not_allowed(&["POST"]));
     }
     let message = body::read_any(body, &snapshot.config.server.limits).await?;
     snapshot.events.take(bucket, &head.headers, &message, now).await

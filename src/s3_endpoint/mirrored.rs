@@ -17,7 +17,7 @@ use crate::{
     backend::upstream::{ReplyStream, UpstreamError},
     error::S3Error,
     mirror::{
-        Intents,
+        self, Intents,
         crash_point::{self, Point},
         state::{Change, Outcome},
         tee::is_encrypted_by_customer,
@@ -70,7 +70,7 @@ impl Handling<'_> {
             return Ok((reply?, intents));
         }
         crash_point::reached(Point::PrimaryAnswered);
-        match outcome(&reply, self.operation().may_be_sent_twice()) {
+        match mirror::outcome(&reply, self.operation().may_be_sent_twice()) {
             Outcome::Changed => Ok((reply?, intents)),
             known @ (Outcome::Unchanged | Outcome::Unknown) => {
                 intents.settle(known);
@@ -99,21 +99,6 @@ fn change(operation: Operation) -> Option<Change> {
         (true, _) => Some(Change::Delete),
         (_, true) => Some(Change::Write),
         (false, false) => None,
-    }
-}
-
-/// What is known of a change when the head of its reply has come, or will not come.
-pub(super) fn outcome(
-    reply: &Result<Response<ReplyStream>, UpstreamError>,
-    may_be_sent_twice: bool,
-) -> Outcome {
-    match reply {
-        Ok(reply) if reply.status().is_success() => Outcome::Changed,
-        // The one before may have done what this one was refused for.
-        Ok(_) | Err(_) if may_be_sent_twice => Outcome::Unknown,
-        Ok(reply) if reply.status().is_client_error() => Outcome::Unchanged,
-        Err(error) if error.is_unsent() => Outcome::Unchanged,
-        Ok(_) | Err(_) => Outcome::Unknown,
     }
 }
 

@@ -58,7 +58,7 @@ impl fmt::Display for Answer {
 }
 
 /// A reply that did as it was asked, or the answer that it is instead.
-pub(super) async fn succeeded(
+pub async fn succeeded(
     side: Side,
     reply: Response<ReplyStream>,
 ) -> Result<Response<ReplyStream>, TransferError> {

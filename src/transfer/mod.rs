@@ -24,7 +24,7 @@ mod tags;
 mod target;
 mod upload;
 
-pub use answer::{Answer, late_error};
+pub use answer::{Answer, late_error, succeeded};
 pub use error::{Class, Side, TransferError};
 pub use metadata::{Defaults, is_metadata, strip_aws_chunked};
 pub use object::Object;

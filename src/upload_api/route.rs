@@ -1,60 +1,22 @@
-//! Which operation a request asks for: one match over the path, one over the method.
+//! Which operation a request asks for: the path says which, and the method has to be one of its own.
 
 use std::borrow::Cow;
 
 use http::{HeaderValue, Method, header};
 
+use super::operation::{Operation, Scope};
 use crate::error::{Code, Error};
 
 /// Where the upload API is.
 pub const BASE: &str = "/api/v1/upload/";
 
-/// Every route so far changes or signs something, so it is POST alone.
-const METHODS: HeaderValue = HeaderValue::from_static("POST");
-
-/// Which operation a method and path ask for. `provider` is the path's segment, decoded: the name of a bucket, a
-/// provider or a plugin.
+/// Which operation a method and path ask for.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Route {
-    /// Sign the upload of one file.
-    SignedUrl {
-        /// Whom the path names.
-        provider: String,
-    },
-    /// Sign the uploads of up to 100 files.
-    BatchSignedUrl {
-        /// Whom the path names.
-        provider: String,
-    },
-    /// Sign a download.
-    DownloadSignedUrl {
-        /// Whom the path names.
-        provider: String,
-    },
-    /// Tell the caller about the key that it came with.
-    ValidateKey,
-}
-
-impl Route {
-    /// The path's `{provider}`, where it has one.
-    pub fn provider(&self) -> Option<&str> {
-        match self {
-            Self::SignedUrl { provider }
-            | Self::BatchSignedUrl { provider }
-            | Self::DownloadSignedUrl { provider } => Some(provider),
-            Self::ValidateKey => None,
-        }
-    }
-
-    /// The operation's name, for logs and metrics.
-    pub const fn name(&self) -> &'static str {
-        match self {
-            Self::SignedUrl { .. } => "signed_url",
-            Self::BatchSignedUrl { .. } => "batch_signed_url",
-            Self::DownloadSignedUrl { .. } => "download_signed_url",
-            Self::ValidateKey => "validate_key",
-        }
-    }
+pub struct Route {
+    /// What is to be done.
+    pub operation: Operation,
+    /// Whom the path names, decoded: a bucket, a provider or a plugin.
+    pub provider: Option<String>,
 }
 
 /// Whether `path` is the upload API's, with or without a route there.
@@ -67,38 +29,35 @@ pub fn is_own(path: &str) -> bool {
 ///
 /// ```
 /// use http::Method;
-/// use wharf::upload_api::{Route, route};
+/// use wharf::upload_api::{Operation, Route, route};
 ///
 /// let route = route(&Method::POST, "/api/v1/upload/photos/signed-url").unwrap();
-/// assert_eq!(route, Route::SignedUrl { provider: "photos".to_owned() });
+/// assert_eq!(route, Route { operation: Operation::SignedUrl, provider: Some("photos".to_owned()) });
 /// ```
 pub fn route(method: &Method, path: &str) -> Result<Route, Error> {
     let route = find(path).ok_or_else(not_found)?;
-    if method == Method::POST { Ok(route) } else { Err(method_not_allowed()) }
+    let methods = route.operation.methods();
+    if methods.contains(&method.as_str()) { Ok(route) } else { Err(method_not_allowed(methods)) }
 }
 
 /// The methods that `path` has, as headers name them; `None` where there is no route.
 pub fn methods(path: &str) -> Option<HeaderValue> {
-    find(path).map(|_| METHODS)
+    find(path).map(|route| route.operation.allow())
 }
 
 fn find(path: &str) -> Option<Route> {
     let rest = path.strip_prefix(BASE)?;
-    if rest == "validate-key" {
-        return Some(Route::ValidateKey);
+    if let Some(operation) = Operation::at(Scope::Nothing, rest) {
+        return Some(Route { operation, provider: None });
     }
-    if let Some(rest) = rest.strip_prefix("download/") {
-        let provider = segment(rest.strip_suffix("/signed-url")?)?;
-        return Some(Route::DownloadSignedUrl { provider });
+    let (first, rest) = rest.split_once('/')?;
+    if first == "download" {
+        let (provider, rest) = rest.split_once('/')?;
+        let operation = Operation::at(Scope::Download, rest)?;
+        return Some(Route { operation, provider: Some(segment(provider)?) });
     }
-    let (provider, operation) = rest.split_once('/')?;
-    let provider = segment(provider)?;
-    match operation {
-        "signed-url" => Some(Route::SignedUrl { provider }),
-        "batch-signed-url" | "batch/signed-urls" => Some(Route::BatchSignedUrl { provider }),
-        "download-url" | "download" => Some(Route::DownloadSignedUrl { provider }),
-        _ => None,
-    }
+    let operation = Operation::at(Scope::Bucket, rest)?;
+    Some(Route { operation, provider: Some(segment(first)?) })
 }
 
 /// One segment, percent-decoded; `None` if it is empty, has a slash in it or is not text.
@@ -140,11 +99,15 @@ fn not_found() -> Error {
         .hint("Uploads are signed at POST /api/v1/upload/{provider}/signed-url.")
 }
 
-/// What is said of every method but POST.
-pub fn method_not_allowed() -> Error {
-    Error::new(Code::MethodNotAllowed, "This route takes POST.")
-        .options(["POST"])
-        .header(header::ALLOW, METHODS)
+/// What is said of every method but `methods`.
+pub fn method_not_allowed(methods: &[&'static str]) -> Error {
+    let listed = methods.join(", ");
+    let error = Error::new(Code::MethodNotAllowed, format!("This route takes {listed}."));
+    let error = error.options(methods.iter().copied());
+    match HeaderValue::from_str(&listed) {
+        Ok(allow) => error.header(header::ALLOW, allow),
+        Err(_) => error,
+    }
 }
 
 #[cfg(test)]
@@ -157,19 +120,20 @@ mod tests {
 
     #[test]
     fn every_path_of_the_contract_has_its_route() {
-        let provider = || "photos".to_owned();
-        for (path, expected) in [
-            ("photos/signed-url", Route::SignedUrl { provider: provider() }),
-            ("photos/batch-signed-url", Route::BatchSignedUrl { provider: provider() }),
-            ("photos/batch/signed-urls", Route::BatchSignedUrl { provider: provider() }),
-            ("download/photos/signed-url", Route::DownloadSignedUrl { provider: provider() }),
-            ("photos/download-url", Route::DownloadSignedUrl { provider: provider() }),
-            ("photos/download", Route::DownloadSignedUrl { provider: provider() }),
-            ("p%68oto%73/signed-url", Route::SignedUrl { provider: provider() }),
-            ("validate-key", Route::ValidateKey),
+        let photos = Some("photos");
+        for (path, operation, provider) in [
+            ("photos/signed-url", Operation::SignedUrl, photos),
+            ("photos/batch-signed-url", Operation::BatchSignedUrl, photos),
+            ("photos/batch/signed-urls", Operation::BatchSignedUrl, photos),
+            ("download/photos/signed-url", Operation::DownloadSignedUrl, photos),
+            ("photos/download-url", Operation::DownloadSignedUrl, photos),
+            ("photos/download", Operation::DownloadSignedUrl, photos),
+            ("p%68oto%73/signed-url", Operation::SignedUrl, photos),
+            ("validate-key", Operation::ValidateKey, None),
         ] {
             let path = format!("/api/v1/upload/{path}");
-            assert_eq!((post(&path), methods(&path)), (Ok(expected), Some(METHODS)), "{path}");
+            let expected = Route { operation, provider: provider.map(str::to_owned) };
+            assert_eq!((post(&path), methods(&path)), (Ok(expected), Some(operation.allow())), "{path}");
         }
     }
 

@@ -19,7 +19,7 @@ use wharf_wire::{
 };
 
 use crate::{
-    backend::SigningKeys,
+    backend::{SigningKeys, upstream::Reach},
     config::{
         Config,
         checked::{Action, BucketConfig, Callers, ProviderConfig},
@@ -60,6 +60,9 @@ pub(super) struct Target<'a> {
     pub(super) configured: Option<&'a BucketConfig>,
     /// Where signed URLs point, unless it is the provider.
     pub(super) own_door: Option<OwnDoor>,
+    /// How far a connection to the provider may go.
+    #[allow(dead_code, reason = "handlers that ask are on their way")]
+    pub(super) reach: Reach,
 }
 
 /// What is to be signed.
@@ -221,6 +224,7 @@ impl<'a> Named<'a> {
             bucket: Cow::Borrowed(&bucket.bucket),
             configured: Some(bucket),
             own_door: None,
+            reach: Reach::Anywhere,
         })
     }
 
@@ -278,6 +282,8 @@ impl<'a> Named<'a> {
             Some(asked) => self.allowed_endpoint(callers, asked, &settings)?,
             None => callers.default_endpoints.get(self.plugin.profile().kind).map(Endpoint::origin),
         };
+        // What the operator wrote down may be inside; the provider's own endpoints never are.
+        let reach = if settings.endpoint.is_some() { Reach::Anywhere } else { Reach::Public };
         let given = Given { account_id: settings.account_id.is_some() };
         let account =
             self.plugin.bind(settings).map_err(|problems| self.refused_setting(&problems, given))?;
@@ -287,6 +293,7 @@ impl<'a> Named<'a> {
             bucket: Cow::Owned(bucket),
             configured: None,
             own_door: None,
+            reach,
         })
     }
 

@@ -10,7 +10,10 @@ use serde_json::Value;
 use wharf_wire::date::Timestamp;
 
 use super::*;
-use crate::config::{Environment, checked::KeyConfig, from_toml_text};
+use crate::{
+    backend::Shared,
+    config::{Environment, checked::KeyConfig, from_toml_text},
+};
 
 mod batch;
 mod bounds;
@@ -87,9 +90,13 @@ const FILE: &str = r#""filename":"a.txt","contentType":"text/plain""#;
 fn api(toml: &str) -> UploadApi {
     let config = from_toml_text(toml, &Environment::default()).unwrap_or_else(|error| panic!("{error}"));
     let clock = Clock::Fixed(Timestamp::from_unix_millis(NOW));
+    let signing_keys = Arc::new(SigningKeys::new(64));
+    let shared = Shared { signing_keys: Arc::clone(&signing_keys), clock, metrics: Arc::default() };
     UploadApi::new(Parts {
         rate_limits: Arc::new(RateLimits::new(&config, clock, None)),
-        signing_keys: Arc::new(SigningKeys::new(64)),
+        origins: Arc::new(Origins::new(&config, &shared, None).unwrap()),
+        mirrors: Arc::new(Mirrors::new(clock)),
+        signing_keys,
         sealer: Arc::new(Sealer::new(&[SecretString::from("00".repeat(32))]).unwrap()),
         config: Arc::new(config),
         clock,
@@ -115,7 +122,9 @@ impl UploadApi {
         };
         let route = route(&Method::POST, &format!("{BASE}{path}"))?;
         let call = Call { route: &route, identity, context: &context, body };
-        let response = self.handle(&call, &mut Standing::default())?;
+        let mut standing = Standing::default();
+        // These only sign: they answer at once.
+        let response = self.handle(&call, &mut standing).now_or_never().expect("an answer at once")?;
         let frame = response.into_body().frame().now_or_never().flatten().expect("a whole body").unwrap();
         Ok(serde_json::from_slice(&frame.into_data().unwrap()).unwrap())
     }

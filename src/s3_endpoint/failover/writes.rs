@@ -16,11 +16,7 @@ use wharf_wire::{
 };
 
 use super::{
-    super::{
-        forward::Handling,
-        mirrored::{etag, outcome},
-        reply,
-    },
+    super::{forward::Handling, mirrored::etag, reply},
     copy::forget_the_store,
     lent::lend,
     stores::Stores,
@@ -33,7 +29,7 @@ use crate::{
     },
     config::checked::{FailoverWrites, MirrorConfig},
     error::S3Error,
-    mirror::{Intents, state::Outcome},
+    mirror::{self, Intents, state::Outcome},
     transfer::{Defaults, Sending, is_metadata},
 };
 
@@ -125,7 +121,7 @@ impl Write<'_> {
         intents: Intents,
         reply: Result<Response<ReplyStream>, UpstreamError>,
     ) -> Result<Response<ReplyStream>, S3Error> {
-        let outcome = outcome(&reply, false);
+        let outcome = mirror::outcome(&reply, false);
         if outcome != Outcome::Changed {
             intents.settle(outcome);
             return reply::succeeded(reply?).await;

@@ -19,8 +19,8 @@ use value::Skipped;
 
 pub(super) use name::Name;
 pub(super) use value::{
-    FileEntry, Files, MagicBytes, Metadata, NetworkInfo, Number, Rules, Secret, Text, Validation,
-    WebhookAsked,
+    FileEntry, Files, MagicBytes, Metadata, NetworkInfo, Number, Part, Parts, Rules, Secret, Text, Texts,
+    Validation, WebhookAsked,
 };
 
 use crate::error::{Code, Error};
@@ -38,6 +38,12 @@ pub(super) struct Body<'a> {
     pub(super) cdn_domain: Option<Text<'a>>,
     pub(super) validation: Option<Validation<'a>>,
     pub(super) webhook: Option<WebhookAsked>,
+    pub(super) multipart: MultipartFields<'a>,
+    pub(super) keys: Option<Texts<'a>>,
+    pub(super) listing: ListFields<'a>,
+    pub(super) complete: CompleteFields<'a>,
+    pub(super) cors: CorsFields<'a>,
+    pub(super) access: AccessFields<'a>,
 }
 
 /// Credentials that the caller brought, and where they are good. It has no `Debug`, so that no log can hold it.
@@ -84,6 +90,48 @@ pub(super) struct ExpiryFields<'a> {
     pub(super) buffer_multiplier: Option<Number>,
     pub(super) seconds_min: Option<Number>,
     pub(super) seconds_max: Option<Number>,
+}
+
+/// An upload in parts.
+#[derive(Debug, Default)]
+pub(super) struct MultipartFields<'a> {
+    pub(super) upload_id: Option<Text<'a>>,
+    pub(super) part_size: Option<Number>,
+    pub(super) parts: Option<Parts<'a>>,
+}
+
+/// Which keys are to be listed.
+#[derive(Debug, Default)]
+pub(super) struct ListFields<'a> {
+    pub(super) prefix: Option<Text<'a>>,
+    pub(super) keys_max: Option<Number>,
+    pub(super) continuation_token: Option<Text<'a>>,
+    pub(super) key_marker: Option<Text<'a>>,
+    pub(super) version_id_marker: Option<Text<'a>>,
+}
+
+/// What an object that was sent straight to the provider is held against.
+#[derive(Debug, Default)]
+pub(super) struct CompleteFields<'a> {
+    pub(super) token: Option<Text<'a>>,
+    pub(super) etag: Option<Text<'a>>,
+}
+
+/// Which pages may use a bucket.
+#[derive(Debug, Default)]
+pub(super) struct CorsFields<'a> {
+    pub(super) origins: Option<Texts<'a>>,
+    pub(super) methods: Option<Texts<'a>>,
+    pub(super) headers: Option<Texts<'a>>,
+    pub(super) expose_headers: Option<Texts<'a>>,
+    pub(super) max_age_seconds: Option<Number>,
+}
+
+/// An access token, and what it is to allow. It has no `Debug`, so that no log can hold one.
+#[derive(Default)]
+pub(super) struct AccessFields<'a> {
+    pub(super) token: Option<SecretString>,
+    pub(super) permissions: Option<Texts<'a>>,
 }
 
 /// Which object is to be read, and how it is to be served.
@@ -144,39 +192,56 @@ impl<'de> Visitor<'de> for &mut Reader<'_, 'de> {
 
 impl<'de> Reader<'_, 'de> {
     fn read<A: MapAccess<'de>>(&mut self, name: Name, map: &mut A) -> Result<Filled, A::Error> {
-        let Body { bucket, brought, file, files, put, expiry, get, cdn_domain, validation, webhook } =
-            &mut self.body;
+        let body = &mut self.body;
         match name {
-            Name::Bucket => fill(bucket, map),
-            Name::AccessKey => fill(&mut brought.access_key_id, map),
-            Name::SecretKey => fill_secret(&mut brought.secret_access_key, map),
-            Name::SessionToken => fill_secret(&mut brought.session_token, map),
-            Name::BroughtBucket => fill(&mut brought.bucket, map),
-            Name::Region => fill(&mut brought.region, map),
-            Name::Endpoint => fill(&mut brought.endpoint, map),
-            Name::AccountId => fill(&mut brought.account_id, map),
-            Name::PublicUrl => fill(&mut brought.public_url, map),
-            Name::Filename => fill(&mut file.filename, map),
-            Name::ContentType => fill(&mut file.content_type, map),
-            Name::FileSize => fill(&mut file.file_size, map),
-            Name::MagicBytes => fill(&mut file.magic_bytes, map),
-            Name::Files => fill(files, map),
-            Name::StorageClass => fill(&mut put.storage_class, map),
-            Name::EncryptionType => fill(&mut put.encryption_type, map),
-            Name::KmsKeyId => fill(&mut put.kms_key_id, map),
-            Name::Metadata => fill(&mut put.metadata, map),
-            Name::ExpiresIn => fill(&mut expiry.expires_in, map),
-            Name::NetworkInfo => fill(&mut expiry.network, map),
-            Name::BufferMultiplier => fill(&mut expiry.buffer_multiplier, map),
-            Name::MinExpirySeconds => fill(&mut expiry.seconds_min, map),
-            Name::MaxExpirySeconds => fill(&mut expiry.seconds_max, map),
-            Name::Key => fill(&mut get.key, map),
-            Name::VersionId => fill(&mut get.version_id, map),
-            Name::ResponseContentType => fill(&mut get.response_content_type, map),
-            Name::ResponseContentDisposition => fill(&mut get.response_content_disposition, map),
-            Name::CdnDomain => fill(cdn_domain, map),
-            Name::Validation => fill(validation, map),
-            Name::Webhook => fill(webhook, map),
+            Name::Bucket => fill(&mut body.bucket, map),
+            Name::AccessKey => fill(&mut body.brought.access_key_id, map),
+            Name::SecretKey => fill_secret(&mut body.brought.secret_access_key, map),
+            Name::SessionToken => fill_secret(&mut body.brought.session_token, map),
+            Name::BroughtBucket => fill(&mut body.brought.bucket, map),
+            Name::Region => fill(&mut body.brought.region, map),
+            Name::Endpoint => fill(&mut body.brought.endpoint, map),
+            Name::AccountId => fill(&mut body.brought.account_id, map),
+            Name::PublicUrl => fill(&mut body.brought.public_url, map),
+            Name::Filename => fill(&mut body.file.filename, map),
+            Name::ContentType => fill(&mut body.file.content_type, map),
+            Name::FileSize => fill(&mut body.file.file_size, map),
+            Name::MagicBytes => fill(&mut body.file.magic_bytes, map),
+            Name::Files => fill(&mut body.files, map),
+            Name::StorageClass => fill(&mut body.put.storage_class, map),
+            Name::EncryptionType => fill(&mut body.put.encryption_type, map),
+            Name::KmsKeyId => fill(&mut body.put.kms_key_id, map),
+            Name::Metadata => fill(&mut body.put.metadata, map),
+            Name::ExpiresIn => fill(&mut body.expiry.expires_in, map),
+            Name::NetworkInfo => fill(&mut body.expiry.network, map),
+            Name::BufferMultiplier => fill(&mut body.expiry.buffer_multiplier, map),
+            Name::MinExpirySeconds => fill(&mut body.expiry.seconds_min, map),
+            Name::MaxExpirySeconds => fill(&mut body.expiry.seconds_max, map),
+            Name::Key => fill(&mut body.get.key, map),
+            Name::VersionId => fill(&mut body.get.version_id, map),
+            Name::ResponseContentType => fill(&mut body.get.response_content_type, map),
+            Name::ResponseContentDisposition => fill(&mut body.get.response_content_disposition, map),
+            Name::CdnDomain => fill(&mut body.cdn_domain, map),
+            Name::Validation => fill(&mut body.validation, map),
+            Name::Webhook => fill(&mut body.webhook, map),
+            Name::UploadId => fill(&mut body.multipart.upload_id, map),
+            Name::PartSize => fill(&mut body.multipart.part_size, map),
+            Name::Parts => fill(&mut body.multipart.parts, map),
+            Name::Keys => fill(&mut body.keys, map),
+            Name::Prefix => fill(&mut body.listing.prefix, map),
+            Name::MaxKeys => fill(&mut body.listing.keys_max, map),
+            Name::ContinuationToken => fill(&mut body.listing.continuation_token, map),
+            Name::KeyMarker => fill(&mut body.listing.key_marker, map),
+            Name::VersionIdMarker => fill(&mut body.listing.version_id_marker, map),
+            Name::CompleteToken => fill(&mut body.complete.token, map),
+            Name::Etag => fill(&mut body.complete.etag, map),
+            Name::Origins => fill(&mut body.cors.origins, map),
+            Name::AllowedMethods => fill(&mut body.cors.methods, map),
+            Name::AllowedHeaders => fill(&mut body.cors.headers, map),
+            Name::ExposeHeaders => fill(&mut body.cors.expose_headers, map),
+            Name::MaxAgeSeconds => fill(&mut body.cors.max_age_seconds, map),
+            Name::Token => fill_secret(&mut body.access.token, map),
+            Name::Permissions => fill(&mut body.access.permissions, map),
         }
     }
 
@@ -189,7 +254,7 @@ impl<'de> Reader<'_, 'de> {
                 Error::new(Code::InvalidJson, format!("`{field}` is there more than once."))
             }
             (true, Some(name), Some(field)) => {
-                let message = format!("`{field}` must be {} ({place}).", name.expected());
+                let message = format!("`{field}` must be {} ({place}).", name.kind().expected());
                 Error::new(name.wrong_type(), message)
             }
             (true, _, _) => Error::new(Code::InvalidJson, "The body must be one JSON object."),

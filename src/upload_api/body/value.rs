@@ -1,6 +1,6 @@
 //! The values' types, each read from JSON in its own way.
 
-use std::{borrow::Cow, fmt};
+use std::{borrow::Cow, fmt, marker::PhantomData};
 
 use secrecy::SecretString;
 use serde::{
@@ -160,31 +160,89 @@ impl Files<'_> {
 
 impl<'de: 'a, 'a> Deserialize<'de> for Files<'a> {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        struct FilesVisitor;
+        let (entries, count) = deserializer.deserialize_seq(AtMost::new(Self::MAX))?;
+        Ok(Self { entries, count })
+    }
+}
 
-        impl<'de> Visitor<'de> for FilesVisitor {
-            type Value = Files<'de>;
+/// A list of text: keys, origins. Those that one request takes, and how many there were.
+#[derive(Debug, Default)]
+pub(in crate::upload_api) struct Texts<'a> {
+    pub(in crate::upload_api) entries: Vec<Text<'a>>,
+    pub(in crate::upload_api) count: usize,
+}
 
-            fn expecting(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
-                out.write_str("a list of files")
-            }
+impl Texts<'_> {
+    /// What `DeleteObjects` takes, and far more than any other list has.
+    pub(in crate::upload_api) const MAX: usize = 1000;
+}
 
-            fn visit_seq<A: SeqAccess<'de>>(self, mut list: A) -> Result<Self::Value, A::Error> {
-                let mut files = Files::default();
-                while files.entries.len() < Files::MAX
-                    && let Some(entry) = list.next_element()?
-                {
-                    files.entries.push(entry);
-                }
-                files.count = files.entries.len();
-                while list.next_element::<Skipped>()?.is_some() {
-                    files.count += 1;
-                }
-                Ok(files)
-            }
+impl<'de: 'a, 'a> Deserialize<'de> for Texts<'a> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let (entries, count) = deserializer.deserialize_seq(AtMost::new(Self::MAX))?;
+        Ok(Self { entries, count })
+    }
+}
+
+/// A part that was uploaded, under the names of this API or of S3.
+#[derive(Debug, Deserialize)]
+pub(in crate::upload_api) struct Part<'a> {
+    #[serde(rename = "partNumber", alias = "PartNumber")]
+    pub(in crate::upload_api) number: Option<Number>,
+    #[serde(rename = "etag", alias = "ETag", borrow)]
+    pub(in crate::upload_api) etag: Option<Text<'a>>,
+}
+
+/// `parts`: those that an upload can have, and how many there were.
+#[derive(Debug, Default)]
+pub(in crate::upload_api) struct Parts<'a> {
+    pub(in crate::upload_api) entries: Vec<Part<'a>>,
+    pub(in crate::upload_api) count: usize,
+}
+
+impl Parts<'_> {
+    /// S3's own bound.
+    pub(in crate::upload_api) const MAX: usize = 10_000;
+}
+
+impl<'de: 'a, 'a> Deserialize<'de> for Parts<'a> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let (entries, count) = deserializer.deserialize_seq(AtMost::new(Self::MAX))?;
+        Ok(Self { entries, count })
+    }
+}
+
+/// Reads a list of which only the first entries are kept; all are counted.
+struct AtMost<T> {
+    max: usize,
+    entry: PhantomData<T>,
+}
+
+impl<T> AtMost<T> {
+    const fn new(max: usize) -> Self {
+        Self { max, entry: PhantomData }
+    }
+}
+
+impl<'de, T: Deserialize<'de>> Visitor<'de> for AtMost<T> {
+    type Value = (Vec<T>, usize);
+
+    fn expecting(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        out.write_str("a list")
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, mut list: A) -> Result<Self::Value, A::Error> {
+        let mut entries = Vec::new();
+        while entries.len() < self.max
+            && let Some(entry) = list.next_element()?
+        {
+            entries.push(entry);
         }
-
-        deserializer.deserialize_seq(FilesVisitor)
+        let mut count = entries.len();
+        while list.next_element::<Skipped>()?.is_some() {
+            count += 1;
+        }
+        Ok((entries, count))
     }
 }
 

@@ -1,0 +1,90 @@
+//! What the upload API does: one table, from which the routes, the names in logs and the rights follow.
+
+use http::HeaderValue;
+
+use crate::config::checked::Action;
+
+/// What an operation is about, and so where its path has a name.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Scope {
+    /// A bucket, named before the operation: `{provider}/signed-url`.
+    Bucket,
+    /// A bucket, named after `download/`: `download/{provider}/signed-url`.
+    Download,
+    /// No bucket that the path names.
+    Nothing,
+}
+
+/// A path, without the API's own and the name in it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Path {
+    pub(super) scope: Scope,
+    pub(super) path: &'static str,
+}
+
+macro_rules! operations {
+    ($($(#[doc = $doc:literal])* $variant:ident $name:literal [$($method:literal)|+] $action:ident
+        [$($scope:ident $path:literal),+];)*) => {
+        /// What a route does.
+        #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+        pub enum Operation {
+            $($(#[doc = $doc])* $variant,)*
+        }
+
+        impl Operation {
+            /// Every operation, for documents and tests.
+            pub const ALL: &'static [Self] = &[$(Self::$variant,)*];
+
+            /// For logs and metrics.
+            pub const fn name(self) -> &'static str {
+                match self { $(Self::$variant => $name,)* }
+            }
+
+            /// The methods that ask for it, as `Allow` lists them.
+            pub(super) const fn methods(self) -> &'static [&'static str] {
+                match self { $(Self::$variant => &[$($method),+],)* }
+            }
+
+            /// The right that it takes in its bucket. One without a bucket takes none.
+            pub(super) const fn action(self) -> Action {
+                match self { $(Self::$variant => Action::$action,)* }
+            }
+
+            /// Its paths: the first is the one that documents name.
+            pub(super) const fn paths(self) -> &'static [Path] {
+                match self {
+                    $(Self::$variant => &[$(Path { scope: Scope::$scope, path: $path }),+],)*
+                }
+            }
+
+            /// The operation at `path`.
+            pub(super) fn at(scope: Scope, path: &str) -> Option<Self> {
+                match (scope, path) {
+                    $($((Scope::$scope, $path) => Some(Self::$variant),)+)*
+                    _ => None,
+                }
+            }
+        }
+    };
+}
+
+// An operation, its name in logs, its methods, the right that it takes, and its paths.
+operations! {
+    /// Sign the upload of one file.
+    SignedUrl "signed_url" ["POST"] Write [Bucket "signed-url"];
+    /// Sign the uploads of up to 100 files.
+    BatchSignedUrl "batch_signed_url" ["POST"] Write [Bucket "batch-signed-url", Bucket "batch/signed-urls"];
+    /// Sign a download.
+    DownloadSignedUrl "download_signed_url" ["POST"] Read
+        [Download "signed-url", Bucket "download-url", Bucket "download"];
+    /// Tell the caller about the key that it came with.
+    ValidateKey "validate_key" ["POST"] Read [Nothing "validate-key"];
+}
+
+impl Operation {
+    /// `Allow`.
+    pub(super) fn allow(self) -> HeaderValue {
+        // The table's own words: all of them can stand in a header.
+        HeaderValue::from_str(&self.methods().join(", ")).unwrap_or(HeaderValue::from_static(""))
+    }
+}

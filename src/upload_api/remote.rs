@@ -1,0 +1,165 @@
+//! A target's bucket at its provider, to be asked: for what a signature alone does not answer.
+//!
+//! ```text
+//! configured ─→ the provider's origin       (its breaker, slots, retries, connections)
+//! brought    ─→ an origin for this request  (addresses that are not public are refused, unless the operator listed the endpoint)
+//! ```
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+use http::Response;
+use wharf_wire::{
+    names::{BucketName, ObjectKey},
+    s3::{Operation, Parameters},
+    xml::DOCUMENT_BYTES_MAX,
+};
+
+use super::{Request, target::Target};
+use crate::{
+    backend::{
+        Origin, Origins, Outgoing,
+        upstream::{ReplyStream, UpstreamError},
+    },
+    error::{Code, Error},
+    mirror::{
+        self, Intents,
+        state::{Change, Outcome},
+    },
+    transfer::{Object, Sending, Side, TransferError, method, succeeded},
+};
+
+/// The bucket, and the way to it.
+pub(super) struct Remote {
+    origin: Arc<Origin>,
+    bucket: BucketName,
+}
+
+/// What the provider is asked.
+pub(super) struct Question<'a> {
+    pub(super) operation: Operation,
+    /// The object, as the provider knows it; with none, the bucket.
+    pub(super) key: Option<&'a ObjectKey>,
+    pub(super) parameters: &'a Parameters,
+    pub(super) sending: Sending,
+}
+
+impl Remote {
+    /// The bucket of `target`.
+    pub(super) fn of(target: &Target<'_>, origins: &Origins) -> Result<Self, Error> {
+        let origin = match target.configured {
+            Some(bucket) => origins.get(&bucket.provider).map(Arc::clone).ok_or_else(|| {
+                Error::new(Code::Internal, "The bucket has no provider.").cause(bucket.provider.clone())
+            })?,
+            None => origins.visited(target.account.clone().into_owned(), target.reach)?,
+        };
+        Ok(Self { origin, bucket: target.bucket.clone().into_owned() })
+    }
+
+    /// The provider.
+    pub(super) fn origin(&self) -> &Arc<Origin> {
+        &self.origin
+    }
+
+    /// The bucket, as the provider calls it.
+    pub(super) fn bucket(&self) -> &BucketName {
+        &self.bucket
+    }
+
+    /// The object that the provider knows as `key`.
+    pub(super) fn object(&self, key: ObjectKey) -> Object {
+        Object::new(Arc::clone(&self.origin), self.bucket.clone(), key)
+    }
+
+    /// Asks, and waits for the head of a success.
+    pub(super) async fn ask(&self, question: Question<'_>) -> Result<Response<ReplyStream>, TransferError> {
+        replied(self.send(question).await).await
+    }
+
+    /// The same, and the document that is the answer. It may still be an error's: what reads it finds out.
+    pub(super) async fn document(&self, question: Question<'_>) -> Result<Bytes, TransferError> {
+        read(self.ask(question).await?).await
+    }
+
+    /// Asks for a change, and tells the mirroring what the head of the reply says.
+    pub(super) async fn change(
+        &self,
+        intents: Intents,
+        question: Question<'_>,
+    ) -> Result<Response<ReplyStream>, TransferError> {
+        let (reply, intents) = self.change_slowly(intents, question).await;
+        if reply.is_ok() {
+            intents.settle(Outcome::Changed);
+        }
+        reply
+    }
+
+    /// The same where an error may follow a success, in its document. What comes back of `intents` is then still to be
+    /// settled.
+    pub(super) async fn change_slowly(
+        &self,
+        intents: Intents,
+        question: Question<'_>,
+    ) -> (Result<Response<ReplyStream>, TransferError>, Intents) {
+        let may_be_sent_twice = question.operation.may_be_sent_twice();
+        let reply = self.send(question).await;
+        let intents = match mirror::outcome(&reply, may_be_sent_twice) {
+            Outcome::Changed => intents,
+            known @ (Outcome::Unchanged | Outcome::Unknown) => {
+                intents.settle(known);
+                Intents::default()
+            }
+        };
+        (replied(reply).await, intents)
+    }
+
+    async fn send(&self, question: Question<'_>) -> Result<Response<ReplyStream>, UpstreamError> {
+        let Question { operation, key, parameters, sending } = question;
+        let query: Vec<_> = parameters.pairs(operation).collect();
+        let outgoing = Outgoing {
+            method: method(operation),
+            bucket: Some(&self.bucket),
+            key,
+            query: &query,
+            headers: sending.headers,
+            payload: sending.payload,
+            body: sending.body,
+            may_repeat: operation.may_be_sent_twice(),
+            is_slow: operation.is_slow(),
+        };
+        self.origin.send(outgoing).await
+    }
+}
+
+async fn replied(
+    reply: Result<Response<ReplyStream>, UpstreamError>,
+) -> Result<Response<ReplyStream>, TransferError> {
+    let reply = reply.map_err(|error| TransferError::unanswered(Side::Target, error))?;
+    succeeded(Side::Target, reply).await
+}
+
+/// Reads the document of a success.
+pub(super) async fn read(reply: Response<ReplyStream>) -> Result<Bytes, TransferError> {
+    let document = reply.into_body().read(DOCUMENT_BYTES_MAX).await;
+    document.map_err(|error| TransferError::unanswered(Side::Target, error))
+}
+
+impl Request<'_> {
+    /// The bucket at its provider.
+    pub(super) fn remote(&self) -> Result<Remote, Error> {
+        Remote::of(self.target, &self.parts.origins)
+    }
+
+    /// Notes that `keys`, as the caller calls them, are about to change. It is durable when this returns, and until then
+    /// nothing may be sent. A bucket without mirrors pays nothing, and one of the caller's own has none.
+    pub(super) async fn intend(
+        &self,
+        keys: impl Iterator<Item = &str>,
+        change: Change,
+    ) -> Result<Intents, Error> {
+        match self.target.configured {
+            Some(bucket) => Ok(self.parts.mirrors.intend(bucket, keys, change).await?),
+            None => Ok(Intents::default()),
+        }
+    }
+}
