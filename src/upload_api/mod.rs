@@ -170,13 +170,16 @@ impl UploadApi {
     }
 }
 
+/// What an operation is answered with.
+type Answer = Result<Response<Full<Bytes>>, Error>;
+
 /// What answers an operation.
 enum Handler {
     /// At once.
-    Signs(fn(&Request<'_>) -> Result<Response<Full<Bytes>>, Error>),
+    Signs(fn(&Request<'_>) -> Answer),
     #[allow(dead_code, reason = "handlers that ask are on their way")]
     /// When the provider has answered. On the heap, so that what only signs does not have to have room for it.
-    Asks(for<'r> fn(&'r Request<'r>) -> BoxFuture<'r, Result<Response<Full<Bytes>>, Error>>),
+    Asks(for<'r> fn(&'r Request<'r>) -> BoxFuture<'r, Answer>),
 }
 
 /// A request whose body was read and whose target was found.
