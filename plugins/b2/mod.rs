@@ -63,7 +63,8 @@ static PROFILE: Profile = Profile {
         // https://www.backblaze.com/apidocs/s3-delete-objects: as S3, no number of its own
         delete_batch_max: 1000,
     },
-    // No page says that checksums may follow a body.
-    features: Features { accelerate: false, dualstack: false, fips: false, trailers: false },
+    // No page says that checksums may follow a body. Forms are not among the calls on
+    // https://www.backblaze.com/docs/cloud-storage-call-the-s3-compatible-api
+    features: Features { accelerate: false, dualstack: false, fips: false, trailers: false, forms: false },
     links: &["https://www.backblaze.com/docs/cloud-storage-s3-compatible-api"],
 };

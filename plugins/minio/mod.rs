@@ -50,7 +50,8 @@ static PROFILE: Profile = Profile {
         // https://min.io/docs/minio/linux/reference/s3-api-compatibility.html: as S3
         delete_batch_max: 1000,
     },
-    // No page says that checksums may follow a body.
-    features: Features { accelerate: false, dualstack: false, fips: false, trailers: false },
+    // No page says that checksums may follow a body. For forms, see
+    // https://min.io/docs/minio/linux/developers/go/API.html#presignedpostpolicy
+    features: Features { accelerate: false, dualstack: false, fips: false, trailers: false, forms: true },
     links: &["https://min.io/docs/minio/linux/reference/s3-api-compatibility.html"],
 };

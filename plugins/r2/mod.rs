@@ -66,7 +66,8 @@ static PROFILE: Profile = Profile {
         // has 1,000 for its own, and requests of more than 700 keys were reported to fail.
         delete_batch_max: 700,
     },
-    // No page says that checksums may follow a body.
-    features: Features { accelerate: false, dualstack: false, fips: false, trailers: false },
+    // No page says that checksums may follow a body. Forms are not taken, says
+    // https://developers.cloudflare.com/r2/api/s3/presigned-urls/
+    features: Features { accelerate: false, dualstack: false, fips: false, trailers: false, forms: false },
     links: &["https://developers.cloudflare.com/r2/api/s3/api/"],
 };

@@ -93,6 +93,8 @@ static PROFILE: Profile = Profile {
         fips: true,
         // https://docs.aws.amazon.com/AmazonS3/latest/API/sigv4-streaming-trailers.html
         trailers: true,
+        // https://docs.aws.amazon.com/AmazonS3/latest/API/RESTObjectPOST.html
+        forms: true,
     },
     links: &["https://docs.aws.amazon.com/AmazonS3/latest/API/Welcome.html"],
 };

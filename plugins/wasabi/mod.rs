@@ -68,7 +68,7 @@ static PROFILE: Profile = Profile {
         // https://docs.wasabi.com/apidocs/wasabi-api: as S3
         delete_batch_max: 1000,
     },
-    // No page says that checksums may follow a body.
-    features: Features { accelerate: false, dualstack: false, fips: false, trailers: false },
+    // No page says that checksums may follow a body. Nor does one say it of forms.
+    features: Features { accelerate: false, dualstack: false, fips: false, trailers: false, forms: false },
     links: &["https://docs.wasabi.com/apidocs/wasabi-api"],
 };

@@ -38,6 +38,7 @@ struct Description {
     hosts: Vec<&'static str>,
     takes_policies: bool,
     takes_cors_rules: bool,
+    takes_forms: bool,
     links: &'static [&'static str],
 }
 
@@ -92,6 +93,7 @@ impl Description {
             hosts: special_hosts(profile),
             takes_policies: matches!(profile.policies, PolicyRule::Documents { .. }),
             takes_cors_rules: profile.cors == CorsSupport::Bucket,
+            takes_forms: profile.features.forms,
             links: profile.links,
         }
     }
@@ -169,6 +171,7 @@ fn details(description: &Description) -> String {
         ("special hosts", list(&description.hosts)),
         ("takes IAM policies", yes_no(description.takes_policies)),
         ("takes CORS rules", yes_no(description.takes_cors_rules)),
+        ("takes forms", yes_no(description.takes_forms)),
         ("read more", list(description.links)),
     ];
     lines.into_iter().fold(String::new(), |mut text, (name, value)| {

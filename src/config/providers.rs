@@ -118,6 +118,7 @@ fn settings(credentials: Credentials, table: &mut Table<'_>) -> Settings {
         addressing: table.choice("addressing", &styles),
         public_url: table.text("public_url"),
         trailers: table.has("trailers").then(|| table.boolean("trailers", false)),
+        forms: table.has("forms").then(|| table.boolean("forms", false)),
     }
 }
 

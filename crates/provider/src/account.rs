@@ -19,6 +19,7 @@ pub struct Account {
     pub(crate) hosts: Hosts,
     pub(crate) is_custom_endpoint: bool,
     pub(crate) takes_trailers: bool,
+    pub(crate) takes_forms: bool,
     /// What stands before `/key` in a public address, where that is not the endpoint.
     pub(crate) public_base: Option<String>,
 }
@@ -75,6 +76,12 @@ impl Account {
     /// Whether a checksum may follow a body there. What a profile says holds for the provider's own hosts alone.
     pub fn takes_trailers(&self) -> bool {
         self.takes_trailers
+    }
+
+    /// Whether browsers may post forms there. What a profile says holds for the provider's own hosts, and for any where it
+    /// has none of its own.
+    pub fn takes_forms(&self) -> bool {
+        self.takes_forms
     }
 
     /// The scope that a request at `now` is signed for.

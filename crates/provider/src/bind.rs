@@ -36,10 +36,18 @@ pub(crate) fn bind(profile: &'static Profile, settings: Settings) -> Result<Acco
             takes_trailers: settings
                 .trailers
                 .unwrap_or(profile.features.trailers && settings.endpoint.is_none()),
+            takes_forms: settings
+                .forms
+                .unwrap_or(profile.features.forms && (settings.endpoint.is_none() || has_no_hosts(profile))),
             public_base,
         }),
         _ => Err(problems.0),
     }
+}
+
+/// Whatever is known of such a provider is known of custom endpoints.
+fn has_no_hosts(profile: &Profile) -> bool {
+    matches!(profile.endpoint, EndpointRule::CustomOnly)
 }
 
 /// Every problem so far: a person wants to read all of them at once.

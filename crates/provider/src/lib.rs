@@ -9,13 +9,15 @@ pub mod cdn;
 pub mod conformance;
 mod endpoint;
 pub mod event;
+mod form;
 mod presign;
 mod profile;
 mod region;
 mod settings;
 
 pub use account::{Account, Location};
-pub use presign::{GetOptions, PresignError, PresignRequest, Presigned, PutOptions, Unsupported, Verb};
+pub use form::{FormError, FormRequest, SignedForm};
+pub use presign::{GetOptions, PresignError, PresignRequest, Presigned, PutOptions, Step, Unsupported, Verb};
 pub use profile::{
     Addressing, CorsSupport, CredentialRule, Encryption, EndpointRule, Features, GlobalRegion, Limits, Link,
     Partition, PolicyRule, Profile, RefusedStorageClass, RegionRule, ReservedSuffix, StorageClass,
@@ -49,6 +51,17 @@ pub trait Provider: Send + Sync + 'static {
         now: Timestamp,
     ) -> Result<Presigned, PresignError> {
         presign::presign(self.profile(), account, request, key, now)
+    }
+
+    /// Signs a form that a browser posts to a bucket. `key` must be as for [`Self::presign`].
+    fn form(
+        &self,
+        account: &Account,
+        request: &FormRequest<'_>,
+        key: &SigningKey,
+        now: Timestamp,
+    ) -> Result<SignedForm, FormError> {
+        form::sign(self.profile(), account, request, key, now)
     }
 
     /// The object's own address, percent-encoded, on the endpoint that it is really on.

@@ -39,6 +39,47 @@ pub enum Verb<'a> {
     Put(PutOptions<'a>),
     /// Read the object.
     Get(GetOptions<'a>),
+    /// Delete the object.
+    Delete,
+    /// Take one step of an upload in parts, as S3's clients do.
+    Multipart(Step<'a>),
+}
+
+/// One step of an upload in parts.
+#[derive(Debug, Clone, Copy)]
+pub enum Step<'a> {
+    /// Begin it.
+    Create(PutOptions<'a>),
+    /// Send a part.
+    Part {
+        /// The provider's id of the upload.
+        upload_id: &'a str,
+        /// From 1 to 10,000.
+        number: u16,
+    },
+    /// List the parts that are stored, of the upload with this id.
+    List(&'a str),
+    /// Put the parts together.
+    Complete(&'a str),
+    /// Give it up.
+    Abort(&'a str),
+}
+
+impl Verb<'_> {
+    fn metadata_names(&self) -> Vec<String> {
+        match self {
+            Self::Put(options) | Self::Multipart(Step::Create(options)) => options.metadata_names(),
+            Self::Get(_) | Self::Delete | Self::Multipart(_) => Vec::new(),
+        }
+    }
+
+    /// A part's number as it stands in the query.
+    fn number(&self) -> String {
+        match self {
+            Self::Multipart(Step::Part { number, .. }) => number.to_string(),
+            Self::Put(_) | Self::Get(_) | Self::Delete | Self::Multipart(_) => String::new(),
+        }
+    }
 }
 
 /// How an object is to be stored.
@@ -52,6 +93,13 @@ pub struct PutOptions<'a> {
     pub sse_s3: bool,
     /// User metadata: names without `x-amz-meta-`, lower case.
     pub metadata: &'a [(String, String)],
+}
+
+impl PutOptions<'_> {
+    /// What the metadata is called on the wire.
+    pub(crate) fn metadata_names(&self) -> Vec<String> {
+        self.metadata.iter().map(|(name, _)| [METADATA_PREFIX, name].concat()).collect()
+    }
 }
 
 /// How an object is to be read.
@@ -104,12 +152,28 @@ pub(crate) fn presign(
 ) -> Result<Presigned, PresignError> {
     check_expiry(profile, request.expires_seconds)?;
     let location = account.location(Some(request.bucket), Some(request.key))?;
-    let metadata_names = metadata_names(&request.verb);
+    let (metadata_names, number) = (request.verb.metadata_names(), request.verb.number());
     let (method, query, required_headers) = match &request.verb {
         Verb::Put(options) => {
             (Method::PUT, put_query(profile, options, &metadata_names)?, put_headers(profile, options)?)
         }
+        Verb::Multipart(Step::Create(options)) => {
+            let mut query = put_query(profile, options, &metadata_names)?;
+            query.push(("uploads", ""));
+            (Method::POST, query, put_headers(profile, options)?)
+        }
         Verb::Get(options) => (Method::GET, get_query(options), Vec::new()),
+        Verb::Delete => (Method::DELETE, Vec::new(), Vec::new()),
+        Verb::Multipart(Step::Part { upload_id, .. }) => {
+            (Method::PUT, vec![("partNumber", number.as_str()), ("uploadId", upload_id)], Vec::new())
+        }
+        Verb::Multipart(Step::List(upload_id)) => (Method::GET, vec![("uploadId", *upload_id)], Vec::new()),
+        Verb::Multipart(Step::Complete(upload_id)) => {
+            (Method::POST, vec![("uploadId", *upload_id)], Vec::new())
+        }
+        Verb::Multipart(Step::Abort(upload_id)) => {
+            (Method::DELETE, vec![("uploadId", *upload_id)], Vec::new())
+        }
     };
     let headers: Vec<(&str, &str)> =
         required_headers.iter().map(|(name, value)| (*name, value.as_str())).collect();
@@ -135,16 +199,7 @@ fn check_expiry(profile: &Profile, expires_seconds: u32) -> Result<(), Unsupport
     Err(unsupported(profile, format!("presigned URLs for other than 1 to {longest} seconds")))
 }
 
-fn metadata_names(verb: &Verb<'_>) -> Vec<String> {
-    match verb {
-        Verb::Put(options) => {
-            options.metadata.iter().map(|(name, _)| [METADATA_PREFIX, name].concat()).collect()
-        }
-        Verb::Get(_) => Vec::new(),
-    }
-}
-
-fn put_query<'a>(
+pub(crate) fn put_query<'a>(
     profile: &Profile,
     options: &PutOptions<'a>,
     metadata_names: &'a [String],
@@ -160,7 +215,7 @@ fn put_query<'a>(
     Ok(query)
 }
 
-fn put_headers(
+pub(crate) fn put_headers(
     profile: &Profile,
     options: &PutOptions<'_>,
 ) -> Result<Vec<(&'static str, String)>, Unsupported> {

@@ -267,4 +267,6 @@ pub struct Features {
     pub fips: bool,
     /// A checksum may follow a body in chunks without signatures (`STREAMING-UNSIGNED-PAYLOAD-TRAILER`).
     pub trailers: bool,
+    /// Browsers may post a file in a form, with a signed policy (`PostObject`).
+    pub forms: bool,
 }

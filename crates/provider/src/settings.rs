@@ -29,6 +29,8 @@ pub struct Settings {
     pub public_url: Option<String>,
     /// Whether the endpoint takes checksums that follow a body, where that is known better than from the profile.
     pub trailers: Option<bool>,
+    /// Whether the endpoint takes forms from browsers, where that is known better than from the profile.
+    pub forms: Option<bool>,
 }
 
 impl Settings {
@@ -46,6 +48,7 @@ impl Settings {
             addressing: None,
             public_url: None,
             trailers: None,
+            forms: None,
         }
     }
 }

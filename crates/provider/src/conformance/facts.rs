@@ -266,6 +266,22 @@ pub(super) fn trailers(provider: &dyn Provider) -> Outcome {
     Ok(())
 }
 
+/// They are claimed for own hosts, or for any where there are none; of another endpoint the settings must say it.
+pub(super) fn form_endpoints(provider: &dyn Provider) -> Outcome {
+    let profile = provider.profile();
+    let own = sample::bind(provider, sample::settings(profile)?)?;
+    ensure(own.takes_forms() == profile.features.forms, "the sample account is not as claimed")?;
+    let has_none = matches!(profile.endpoint, EndpointRule::CustomOnly);
+    for said in [None, Some(false), Some(true)] {
+        let endpoint = Some(sample::CUSTOM_ENDPOINT.to_owned());
+        let settings = Settings { endpoint, forms: said, ..sample::settings(profile)? };
+        let takes = sample::bind(provider, settings)?.takes_forms();
+        let expected = said.unwrap_or(has_none && profile.features.forms);
+        ensure(takes == expected, "a custom endpoint is not as the settings say")?;
+    }
+    Ok(())
+}
+
 pub(super) fn policies(provider: &dyn Provider) -> Outcome {
     let profile = provider.profile();
     let grants_keys = match profile.policies {

@@ -37,6 +37,7 @@ pub const CHECKS: &[Check] = &[
     Check { name: "credentials", run: facts::credentials },
     Check { name: "switches", run: facts::switches },
     Check { name: "trailers", run: facts::trailers },
+    Check { name: "form endpoints", run: facts::form_endpoints },
     Check { name: "policies", run: facts::policies },
     Check { name: "browser rules", run: facts::browser_rules },
     Check { name: "sizes", run: facts::sizes },
@@ -47,6 +48,8 @@ pub const CHECKS: &[Check] = &[
     Check { name: "expiry", run: verbs::expiry },
     Check { name: "presigned uploads", run: verbs::presigned_uploads },
     Check { name: "presigned downloads", run: verbs::presigned_downloads },
+    Check { name: "uploads in parts", run: verbs::uploads_in_parts },
+    Check { name: "forms", run: verbs::forms },
     Check { name: "public addresses", run: verbs::public_addresses },
 ];
 

@@ -2,18 +2,21 @@
 
 use wharf_wire::{
     date::Timestamp,
+    form::Match,
     names::{BucketName, ObjectKey},
     sigv4::{AccessKeyId, Credentials, SigningKey},
 };
 
 use crate::{
-    Account, EndpointRule, PresignError, PresignRequest, Presigned, Profile, Provider, RegionRule, Settings,
-    Verb,
+    Account, EndpointRule, FormError, FormRequest, PresignError, PresignRequest, Presigned, Profile,
+    Provider, PutOptions, RegionRule, Settings, SignedForm, Verb,
 };
 
 pub(super) const BUCKET: &str = "photos";
 pub(super) const KEY: &str = "2026/a b+ü.txt";
+pub(super) const CONTENT_TYPE: &str = "text/plain";
 pub(super) const CUSTOM_ENDPOINT: &str = "https://store.example.com";
+const NOW: Timestamp = Timestamp::from_unix_millis(1_800_000_000_000);
 /// Lengths that no rule refuses.
 const KEY_BYTES: (usize, usize) = (20, 40);
 
@@ -53,6 +56,24 @@ pub(super) fn key() -> Result<ObjectKey, String> {
     ObjectKey::parse(KEY).map_err(|error| error.to_string())
 }
 
+/// Signs a form for the sample object.
+pub(super) fn form(
+    provider: &dyn Provider,
+    options: PutOptions<'_>,
+) -> Result<Result<SignedForm, FormError>, String> {
+    let account = bind(provider, settings(provider.profile())?)?;
+    let request = FormRequest {
+        bucket: &bucket()?,
+        key: Match::Exactly(KEY),
+        content_type: Match::Exactly(CONTENT_TYPE),
+        options,
+        file_bytes: (0, 1),
+        expires_seconds: 60,
+    };
+    let signing_key = SigningKey::derive(account.credentials(), account.scope(NOW));
+    Ok(provider.form(&account, &request, &signing_key, NOW))
+}
+
 /// Signs a request for the sample object on `account`, with a key of the right day.
 pub(super) fn presign(
     provider: &dyn Provider,
@@ -60,9 +81,8 @@ pub(super) fn presign(
     verb: Verb<'_>,
     expires_seconds: u32,
 ) -> Result<Result<Presigned, PresignError>, String> {
-    let now = Timestamp::from_unix_millis(1_800_000_000_000);
     let (bucket, key) = (bucket()?, key()?);
     let request = PresignRequest { bucket: &bucket, key: &key, verb, expires_seconds };
-    let signing_key = SigningKey::derive(account.credentials(), account.scope(now));
-    Ok(provider.presign(account, &request, &signing_key, now))
+    let signing_key = SigningKey::derive(account.credentials(), account.scope(NOW));
+    Ok(provider.presign(account, &request, &signing_key, NOW))
 }

@@ -9,9 +9,10 @@ use wharf_wire::{
 
 use super::*;
 use crate::{
-    Account, Addressing, CorsSupport, CredentialRule, Encryption, EndpointRule, Features, GetOptions, Limits,
-    Partition, PolicyRule, PresignError, PresignRequest, Presigned, Profile, PutOptions, RefusedStorageClass,
-    RegionRule, ReservedSuffix, StorageClass, Verb,
+    Account, Addressing, CorsSupport, CredentialRule, Encryption, EndpointRule, Features, FormError,
+    FormRequest, GetOptions, Limits, Partition, PolicyRule, PresignError, PresignRequest, Presigned, Profile,
+    PutOptions, RefusedStorageClass, RegionRule, ReservedSuffix, SettingProblem, Settings, SignedForm, Step,
+    StorageClass, Verb,
 };
 
 /// A provider that is in order, with hosts by region.
@@ -39,7 +40,7 @@ const RIGHT: Profile = Profile {
         presign_seconds_max: 604_800,
         delete_batch_max: 1000,
     },
-    features: Features { accelerate: false, dualstack: false, fips: false, trailers: false },
+    features: Features { accelerate: false, dualstack: false, fips: false, trailers: false, forms: true },
     links: &["https://right.example/docs"],
 };
 
@@ -53,7 +54,7 @@ const BY_ACCOUNT: Profile = Profile {
 /// One that is in order, with hosts by partition.
 const BY_PARTITION: Profile = Profile {
     endpoint: EndpointRule::Partitions(&[partition("one", &["north-1"]), partition("two", &["south-1"])]),
-    features: Features { accelerate: true, dualstack: true, fips: true, trailers: true },
+    features: Features { accelerate: true, dualstack: true, fips: true, trailers: true, forms: false },
     ..RIGHT
 };
 
@@ -102,6 +103,37 @@ impl Provider for Signs {
     ) -> Result<Presigned, PresignError> {
         let other = PresignRequest { verb: (self.0)(request.verb), ..*request };
         Says(&RIGHT).presign(account, &other, key, now)
+    }
+}
+
+/// Says what is right, and signs another form than it is asked to.
+struct Forms(for<'a> fn(PutOptions<'a>) -> PutOptions<'a>);
+
+impl Provider for Forms {
+    fn profile(&self) -> &'static Profile {
+        Says(&RIGHT).profile()
+    }
+    fn form(
+        &self,
+        account: &Account,
+        request: &FormRequest<'_>,
+        key: &SigningKey,
+        now: Timestamp,
+    ) -> Result<SignedForm, FormError> {
+        let other = FormRequest { options: (self.0)(request.options), ..*request };
+        Says(&RIGHT).form(account, &other, key, now)
+    }
+}
+
+/// Says what is right, and binds other settings than it is given.
+struct Binds(fn(Settings) -> Settings);
+
+impl Provider for Binds {
+    fn profile(&self) -> &'static Profile {
+        Says(&RIGHT).profile()
+    }
+    fn bind(&self, settings: Settings) -> Result<Account, Vec<SettingProblem>> {
+        Says(&RIGHT).bind((self.0)(settings))
     }
 }
 
@@ -164,6 +196,7 @@ const WRONG: &[(&str, &dyn Provider)] = &[
     ("switches", &Says(&Profile { features: Features { dualstack: true, ..RIGHT.features }, ..RIGHT })),
     ("switches", &Says(&Profile { features: Features { fips: true, ..RIGHT.features }, ..RIGHT })),
     ("trailers", &Says(&Profile { features: Features { trailers: true, ..RIGHT.features }, ..CUSTOM })),
+    ("form endpoints", &Binds(|settings| Settings { forms: Some(true), ..settings })),
     ("policies", &Says(&Profile { policies: documents("a:b", false), ..RIGHT })),
     (
         "policies",
@@ -203,21 +236,34 @@ const WRONG: &[(&str, &dyn Provider)] = &[
     ("expiry", &Says(&Profile { limits: Limits { presign_seconds_max: 604_801, ..RIGHT.limits }, ..RIGHT })),
     ("presigned uploads", &Signs(forgets_metadata)),
     ("presigned downloads", &Signs(forgets_the_version)),
+    ("uploads in parts", &Signs(forgets_the_part)),
+    ("forms", &Forms(forgets_the_class)),
     ("public addresses", &Publishes("https://right.example/photos/a")),
 ];
 
 fn forgets_metadata(verb: Verb<'_>) -> Verb<'_> {
     match verb {
         Verb::Put(put) => Verb::Put(PutOptions { metadata: &[], ..put }),
-        Verb::Get(get) => Verb::Get(get),
+        other @ (Verb::Get(_) | Verb::Delete | Verb::Multipart(_)) => other,
     }
 }
 
 fn forgets_the_version(verb: Verb<'_>) -> Verb<'_> {
     match verb {
-        Verb::Put(put) => Verb::Put(put),
         Verb::Get(get) => Verb::Get(GetOptions { version_id: None, ..get }),
+        other @ (Verb::Put(_) | Verb::Delete | Verb::Multipart(_)) => other,
     }
+}
+
+fn forgets_the_part(verb: Verb<'_>) -> Verb<'_> {
+    match verb {
+        Verb::Multipart(Step::Part { upload_id, .. }) => Verb::Multipart(Step::List(upload_id)),
+        other @ (Verb::Put(_) | Verb::Get(_) | Verb::Delete | Verb::Multipart(_)) => other,
+    }
+}
+
+fn forgets_the_class(put: PutOptions<'_>) -> PutOptions<'_> {
+    PutOptions { storage_class: None, ..put }
 }
 
 #[test]

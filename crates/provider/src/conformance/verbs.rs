@@ -1,8 +1,8 @@
 //! Checks of presigned URLs and public addresses.
 
 use crate::{
-    Encryption, GetOptions, PresignError, Presigned, Profile, Provider, PutOptions, Settings, StorageClass,
-    Unsupported, Verb,
+    Encryption, FormError, GetOptions, PresignError, Presigned, Profile, Provider, PutOptions, Settings,
+    Step, StorageClass, Unsupported, Verb,
 };
 
 use super::{Outcome, are_distinct, ensure, sample};
@@ -145,6 +145,54 @@ pub(super) fn presigned_downloads(provider: &dyn Provider) -> Outcome {
     let expected =
         ["versionId=v1", "response-content-type=text%2Fplain", "response-content-disposition=attachment"];
     ensure(expected.iter().all(|part| query(url).contains(part)), "an option is not in the query")
+}
+
+/// Each step is at the object, with its own parameters in the query, and needs no headers.
+pub(super) fn uploads_in_parts(provider: &dyn Provider) -> Outcome {
+    let upload_id = "up+load";
+    let steps = [
+        (Step::Create(PutOptions::default()), "uploads="),
+        (Step::Part { upload_id, number: 7 }, "partNumber=7"),
+        (Step::Part { upload_id, number: 7 }, "uploadId=up%2Bload"),
+        (Step::List(upload_id), "uploadId=up%2Bload"),
+        (Step::Complete(upload_id), "uploadId=up%2Bload"),
+        (Step::Abort(upload_id), "uploadId=up%2Bload"),
+    ];
+    for (step, expected) in steps {
+        let presigned = signed(provider, Verb::Multipart(step))?;
+        let url = presigned.url.expose();
+        is_at_the_object(provider, url)?;
+        ensure(presigned.required_headers.is_empty(), "a step needs headers")?;
+        ensure(query(url).contains(&expected), format!("{expected} is not in the query of a step"))?;
+    }
+    Ok(())
+}
+
+/// A form is posted to the bucket, and has what a presigned upload has in its query; where forms are not claimed, none is
+/// signed.
+pub(super) fn forms(provider: &dyn Provider) -> Outcome {
+    let metadata = [("colour".to_owned(), "sea green".to_owned())];
+    let class = provider.profile().storage_classes.first();
+    let options = PutOptions { metadata: &metadata, storage_class: class, ..PutOptions::default() };
+    let form = match sample::form(provider, options)? {
+        Ok(form) if provider.profile().features.forms => form,
+        Ok(_) => return Err("a form is signed that is not claimed".to_owned()),
+        Err(FormError::Unsupported(_)) if !provider.profile().features.forms => return Ok(()),
+        Err(error) => return Err(error.to_string()),
+    };
+    let account = sample::bind(provider, sample::settings(provider.profile())?)?;
+    let location = account.location(Some(&sample::bucket()?), None).map_err(|error| error.to_string())?;
+    ensure(form.url == location.url(), "the form is not posted to the bucket")?;
+    let class = class.map_or("", |class| class.name);
+    let expected = [
+        ("key", sample::KEY),
+        ("content-type", sample::CONTENT_TYPE),
+        ("x-amz-meta-colour", "sea green"),
+        ("x-amz-storage-class", class),
+    ];
+    let fields = form.fields.expose();
+    let has = |(name, value)| fields.iter().any(|(field, text)| field == name && text == value);
+    ensure(expected.into_iter().all(has), "a field is missing from the form")
 }
 
 /// Below the operator's public address where there is one, else where the object is; in no case signed.

@@ -27,12 +27,12 @@ const AGE_SECONDS_MAX: u64 = 604_800;
 /// How far a signer's clock may be ahead.
 const SKEW_SECONDS_MAX: u64 = 15 * 60;
 
-const POLICY: &str = "policy";
-const SIGNATURE: &str = "x-amz-signature";
-const CREDENTIAL: &str = "x-amz-credential";
-const DATE: &str = "x-amz-date";
-const SIGNING_ALGORITHM: &str = "x-amz-algorithm";
-const SECURITY_TOKEN: &str = "x-amz-security-token";
+pub(super) const POLICY: &str = "policy";
+pub(super) const SIGNATURE: &str = "x-amz-signature";
+pub(super) const CREDENTIAL: &str = "x-amz-credential";
+pub(super) const DATE: &str = "x-amz-date";
+pub(super) const SIGNING_ALGORITHM: &str = "x-amz-algorithm";
+pub(super) const SECURITY_TOKEN: &str = "x-amz-security-token";
 /// What a form that is signed has. One of them alone is a mistake, and not an anonymous form.
 const SIGNED_FIELDS: [&str; 5] = [POLICY, SIGNATURE, CREDENTIAL, DATE, SIGNING_ALGORITHM];
 /// Signature Version 2 had these instead.

@@ -6,6 +6,8 @@
 //! ```text
 //! body ──▶ FormReader ──▶ Form ──▶ Claim ──verify(key)──▶ Policy ──check(form, bucket, now)
 //!               └───────▶ FileReader ──▶ the file's bytes, then the end, verified
+//!
+//! FormInput ──sign(key)──▶ SignedFields, which a browser posts with a file
 //! ```
 //!
 //! The framing is our own: a store needs the file's length before the file, which only somebody who knows the whole
@@ -20,6 +22,7 @@ mod file;
 mod header;
 pub mod policy;
 mod reader;
+mod sign;
 mod success;
 #[cfg(test)]
 mod tests;
@@ -30,6 +33,7 @@ pub use claim::{Claim, ClaimError};
 pub use error::FormError;
 pub use file::FileReader;
 pub use reader::{FIELDS_MAX, FormReader, HEAD_BYTES_MAX, Progress};
+pub use sign::{FormInput, FormSignError, Match, SignedFields, sign};
 pub use success::Success;
 
 /// The field that holds the file.

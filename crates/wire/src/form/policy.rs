@@ -8,7 +8,7 @@
 use std::collections::BTreeMap;
 
 use base64::{Engine, engine::general_purpose::STANDARD};
-use serde::Deserialize;
+use serde::{Deserialize, Serialize, Serializer};
 use thiserror::Error;
 use time::{OffsetDateTime, format_description::well_known::Rfc3339};
 
@@ -16,8 +16,8 @@ use crate::{date::Timestamp, s3::ErrorCode};
 
 use super::{FILE, Form};
 
-const BUCKET: &str = "bucket";
-const CONTENT_TYPE: &str = "content-type";
+pub(super) const BUCKET: &str = "bucket";
+pub(super) const CONTENT_TYPE: &str = "content-type";
 /// Fields that need no condition: they are the file, or prove the others.
 const FREE_FIELDS: [&str; 3] = [FILE, "policy", "x-amz-signature"];
 const IGNORED_PREFIX: &str = "x-ignore-";
@@ -67,13 +67,25 @@ pub struct Policy {
 
 /// What must hold. Fields are in lower case.
 #[derive(Debug, Clone, PartialEq, Eq)]
-enum Condition {
+pub(super) enum Condition {
     Equal { field: String, value: String },
     StartsWith { field: String, value: String },
     LengthRange { min: u64, max: u64 },
 }
 
 impl Policy {
+    /// A policy of one's own.
+    pub(super) fn new(expiration: Timestamp, conditions: Vec<Condition>) -> Self {
+        Self { expiration, conditions }
+    }
+
+    /// Writes it as it stands in a form, and as it is signed.
+    pub(super) fn encode(&self) -> String {
+        let document = Written { expiration: self.expiration.rfc3339(), conditions: &self.conditions };
+        // Text and numbers always have their JSON form.
+        STANDARD.encode(serde_json::to_vec(&document).unwrap_or_default())
+    }
+
     /// Reads a policy as it stands in the form.
     pub fn parse(base64: &str) -> Result<Self, PolicyError> {
         let json = STANDARD.decode(base64).map_err(|_| PolicyError::Malformed("it is not in base64"))?;
@@ -126,7 +138,26 @@ impl Policy {
     }
 }
 
-/// The JSON as it is written.
+/// The JSON that we write.
+#[derive(Serialize)]
+struct Written<'a> {
+    expiration: String,
+    conditions: &'a [Condition],
+}
+
+impl Serialize for Condition {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        match self {
+            Self::Equal { field, value } => ("eq", ["$", field].concat(), value).serialize(serializer),
+            Self::StartsWith { field, value } => {
+                ("starts-with", ["$", field].concat(), value).serialize(serializer)
+            }
+            Self::LengthRange { min, max } => ("content-length-range", min, max).serialize(serializer),
+        }
+    }
+}
+
+/// The JSON as others write it.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Document {

@@ -1,6 +1,7 @@
 //! Tests of whole forms.
 
 mod body;
+mod made;
 mod signed;
 
 use super::*;
