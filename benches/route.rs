@@ -23,6 +23,7 @@ use wharf::{
         rate_limit::{RateLimits, Standing},
     },
     seal::Sealer,
+    store::SharedStore,
     upload_api::{Call, Parts, UploadApi, route},
 };
 
@@ -97,7 +98,7 @@ fn api() -> UploadApi {
     UploadApi::new(Parts {
         rate_limits: Arc::new(RateLimits::new(&config, Clock::System, None)),
         origins: Arc::new(Origins::new(&config, &shared, None).unwrap()),
-        mirrors: Arc::new(Mirrors::new(Clock::System)),
+        mirrors: Arc::new(Mirrors::new(SharedStore::new(Clock::System))),
         signing_keys,
         sealer: Arc::new(Sealer::new(&[SecretString::from("00".repeat(32))]).unwrap()),
         config: Arc::new(config),

@@ -4,7 +4,8 @@
 //! Config ─→ Snapshot (authenticator, rate limits, CORS, API) ─→ Pipeline ─→ api door
 //!       ├─→ Live rules, certificates ─────────────────────────────────────↗
 //!       ├─→ Origins (a client for each provider) ─→ S3 endpoint ─→ Pipeline ─→ s3 door
-//!       ├─→ Mirrors (the journal, opened with the first mirrored bucket) ─↗
+//!       ├─→ SharedStore (the database, opened with the first setting that needs one)
+//!       ├─→ Mirrors (the journal of mirrored buckets) ─↗
 //!       │      └─→ Workers (they copy what the journal says)
 //!       ├─→ AppProxy (a client for the app behind Wharf) ─→ Pipeline ─→ api door
 //!       └─→ Metrics ─→ Admin ─→ admin door
@@ -42,7 +43,7 @@ use crate::{
     s3_endpoint::S3Endpoint,
     sealing_key::{self, SealingKeyError},
     server::{Certificates, Door, DoorError, Drain, Live, TlsError},
-    store::StoreError,
+    store::{SharedStore, StoreError},
     upload_api::{Parts, UploadApi},
 };
 
@@ -67,7 +68,7 @@ pub enum StartError {
     /// The sealing key that Wharf keeps itself.
     #[error(transparent)]
     SealingKey(#[from] SealingKeyError),
-    /// The database that mirrors need.
+    /// The database.
     #[error(transparent)]
     Store(#[from] StoreError),
     /// Buckets and mirrors that are elsewhere now, and cannot be yet.
@@ -98,6 +99,7 @@ struct Core {
     pipeline: Arc<Pipeline>,
     live: Arc<Live>,
     certificates: DoorCertificates,
+    store: SharedStore,
     mirrors: Arc<Mirrors>,
     /// Begun with the first configuration that has mirrors.
     workers: OnceLock<Workers>,
@@ -176,7 +178,7 @@ impl Gateway {
         let patience = self.core.pipeline.snapshot().config.server.drain_timeout;
         let in_time = self.core.drain.finish(patience).await;
         // What requests have settled is written before the process ends.
-        self.core.mirrors.close().await;
+        self.core.store.close().await;
         self.admin_drain.finish(ADMIN_DRAIN_TIMEOUT).await;
         in_time
     }
@@ -195,12 +197,15 @@ impl Core {
         let shared = Shared { signing_keys, clock, metrics: Arc::clone(&metrics) };
         let live = Arc::new(Live::new(&config.server));
         let certificates = DoorCertificates::read(&config.server)?;
-        let mirrors = Arc::new(Mirrors::new(clock));
-        mirrors.prepare(&config, &drain).await?;
+        let store = SharedStore::new(clock);
+        let mirrors = Arc::new(Mirrors::new(store.clone()));
+        store.prepare(&config).await?;
+        mirrors.prepare(&config, &drain);
         let snapshot = snapshot(config, &shared, &mirrors, &drain, None)?;
         mirrors.settle(&snapshot.config).await?;
         let pipeline = Arc::new(Pipeline::new(snapshot, clock, metrics));
-        let core = Self { shared, pipeline, live, certificates, mirrors, workers: OnceLock::new(), drain };
+        let workers = OnceLock::new();
+        let core = Self { shared, pipeline, live, certificates, store, mirrors, workers, drain };
         core.mirror();
         Ok(core)
     }
@@ -256,7 +261,8 @@ impl Core {
         }
         let certificates = DoorCertificates::read(&config.server)?;
         let server = config.server.clone();
-        self.mirrors.prepare(&config, &self.drain).await?;
+        self.store.prepare(&config).await?;
+        self.mirrors.prepare(&config, &self.drain);
         let snapshot = snapshot(config, &self.shared, &self.mirrors, &self.drain, Some(&previous))?;
         self.mirrors.settle(&snapshot.config).await?;
         // From here on nothing can fail.

@@ -56,6 +56,18 @@ pub struct Config {
     pub jwt: Option<JwtConfig>,
 }
 
+impl Config {
+    /// Whether any bucket has mirrors.
+    pub fn has_mirrors(&self) -> bool {
+        self.buckets.values().any(|bucket| !bucket.mirrors.is_empty())
+    }
+
+    /// Whether anything is to be kept that must outlive the process.
+    pub fn needs_database(&self) -> bool {
+        self.has_mirrors()
+    }
+}
+
 /// `[server]`
 #[derive(Debug, Clone)]
 pub struct Server {

@@ -5,19 +5,20 @@
 //!    └─ the journal cannot take it: the write is refused, and nothing was forwarded
 //! ```
 //!
-//! A bucket without mirrors pays for none of it, and a configuration without mirrors opens no database.
+//! A bucket without mirrors pays for none of it.
 
-use std::{fmt, sync::Arc, time::Duration};
+use std::{
+    fmt,
+    sync::{Arc, OnceLock},
+};
 
 use http::Response;
-use tokio::sync::OnceCell;
 
 use crate::{
     backend::upstream::{ReplyStream, UpstreamError},
-    clock::Clock,
     config::{Config, checked::BucketConfig},
     server::Drain,
-    store::{self, Intent, Journal, JournalError, NewIntent, Store, StoreError},
+    store::{self, Intent, Journal, JournalError, NewIntent, SharedStore},
 };
 
 use super::{
@@ -27,40 +28,32 @@ use super::{
     tee::{Judge, Memory, Tee, Verdict},
 };
 
-/// What is settled is written at the next commit. More waits only while the database does not answer, and what is lost
-/// then is found at the next start.
-const CLOSE_TIMEOUT: Duration = Duration::from_secs(5);
-
 /// The journal of all mirrored buckets. There is one for each process, whatever the configuration becomes.
 pub struct Mirrors {
-    clock: Clock,
-    /// The store's own: it ends after whoever uses it.
-    drain: Drain,
-    store: OnceCell<Store>,
-    tee: OnceCell<Tee>,
+    store: SharedStore,
+    /// Known with the first configuration that has mirrors, and so is the tee.
+    journal: OnceLock<Journal>,
+    tee: OnceLock<Tee>,
 }
 
 impl Mirrors {
-    /// Without a database.
-    pub fn new(clock: Clock) -> Self {
-        Self { clock, drain: Drain::default(), store: OnceCell::new(), tee: OnceCell::new() }
+    /// Over a database that need not be open yet.
+    pub fn new(store: SharedStore) -> Self {
+        Self { store, journal: OnceLock::new(), tee: OnceLock::new() }
     }
 
-    /// Opens the database if `config` has a bucket with mirrors. Once open it stays so. What is sent to mirrors on behalf of
+    /// Takes the journal of the open database if `config` has a bucket with mirrors. What is sent to mirrors on behalf of
     /// clients is joined by `doors`.
-    pub async fn prepare(&self, config: &Config, doors: &Drain) -> Result<(), StoreError> {
-        if config.buckets.values().all(|bucket| bucket.mirrors.is_empty()) {
-            return Ok(());
+    pub fn prepare(&self, config: &Config, doors: &Drain) {
+        if !config.has_mirrors() {
+            return;
         }
-        let directory = &config.server.data_directory;
-        let open = || Store::open(&config.store, directory, self.clock, &self.drain);
-        let store = self.store.get_or_try_init(open).await?;
-        let tee = async || {
+        let Some(store) = self.store.get() else { return };
+        let journal = self.journal.get_or_init(|| store.journal().clone());
+        self.tee.get_or_init(|| {
             let memory = Memory::new(config.mirroring.tee_memory_bytes_max);
-            Tee::new(store.journal().clone(), config.mirroring.tee_skew_bytes_max, memory, doors.clone())
-        };
-        self.tee.get_or_init(tee).await;
-        Ok(())
+            Tee::new(journal.clone(), config.mirroring.tee_skew_bytes_max, memory, doors.clone())
+        });
     }
 
     /// What sends clients' uploads to mirrors as well, if there are any.
@@ -78,7 +71,7 @@ impl Mirrors {
 
     /// The journal, if there is one.
     pub fn journal(&self) -> Option<&Journal> {
-        self.store.get().map(Store::journal)
+        self.journal.get()
     }
 
     /// Notes that `keys` of `bucket` are about to change. It is durable when this returns; when it fails, nothing may be
@@ -164,16 +157,13 @@ impl Mirrors {
         let journal = self.journal().ok_or(JournalError::Closed)?;
         journal.mark_dirty(&bucket.name, &names(bucket), keys, Change::Write).await
     }
-
-    /// Writes what has been settled, and closes the database. Doors and workers have ended before.
-    pub async fn close(&self) {
-        self.drain.finish(CLOSE_TIMEOUT).await;
-    }
 }
 
 impl fmt::Debug for Mirrors {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
-        out.debug_struct("Mirrors").field("is_open", &self.store.initialized()).finish_non_exhaustive()
+        out.debug_struct("Mirrors")
+            .field("has_journal", &self.journal.get().is_some())
+            .finish_non_exhaustive()
     }
 }
 

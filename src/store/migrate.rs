@@ -1,6 +1,6 @@
 //! The tables, and how they came to be: numbered texts, of which each runs once.
 //!
-//! All that is missing runs in one transaction, and one process at a time: SQLite's write lock sees to that, and in
+//! All that is missing runs in order, in one transaction, and one process at a time: SQLite's write lock sees to that, and in
 //! PostgreSQL a lock that is held until the transaction ends.
 
 use sqlx::{AnyConnection, Connection, Executor, raw_sql};
@@ -12,11 +12,11 @@ use super::{
     sql::{Columns, Dialect, Sql},
 };
 
-/// In order; what has been released is never changed again.
-const MIGRATIONS: [&str; 3] = [
-    include_str!("migrations/0001_journal.sql"),
-    include_str!("migrations/0002_places.sql"),
-    include_str!("migrations/0003_tee.sql"),
+/// In order; what has been released is never changed again. Each stands by itself, so that one may come in late.
+const MIGRATIONS: [(i64, &str); 3] = [
+    (1, include_str!("migrations/0001_journal.sql")),
+    (2, include_str!("migrations/0002_places.sql")),
+    (3, include_str!("migrations/0003_tee.sql")),
 ];
 
 /// Any number that nobody else takes.
@@ -30,11 +30,11 @@ pub(super) async fn migrate(database: &Database, now: Timestamp) -> Result<(), S
     let failed = |source| database.failed(source);
     let found = apply_missing(&mut connection, database.dialect, now).await.map_err(failed)?;
     connection.close().await.map_err(failed)?;
-    let known = i64::try_from(MIGRATIONS.len()).unwrap_or(i64::MAX);
+    let known = MIGRATIONS.map(|(version, _)| version).into_iter().max().unwrap_or_default();
     if found > known { Err(StoreError::Newer { found, known }) } else { Ok(()) }
 }
 
-/// Applies what is missing; the version that was found.
+/// Applies what is missing; the last version that was found.
 async fn apply_missing(
     connection: &mut AnyConnection,
     dialect: Dialect,
@@ -45,15 +45,15 @@ async fn apply_missing(
         transaction.execute(POSTGRES_LOCK).await?;
     }
     transaction.execute(VERSIONS_TABLE).await?;
-    let versions = Sql::new(dialect, "SELECT COALESCE(MAX(version), 0) AS version FROM migrations");
+    let versions = Sql::new(dialect, "SELECT version FROM migrations");
     let rows = versions.fetch(&mut transaction).await?;
-    let found = rows.first().ok_or(sqlx::Error::RowNotFound)?.number("version")?;
-    for (version, text) in (1_i64..).zip(MIGRATIONS).filter(|(version, _)| *version > found) {
+    let found = rows.iter().map(|row| row.number("version")).collect::<Result<Vec<_>, _>>()?;
+    for (version, text) in MIGRATIONS.into_iter().filter(|(version, _)| !found.contains(version)) {
         raw_sql(text).execute(&mut *transaction).await?;
         let mut applied = Sql::new(dialect, "INSERT INTO migrations (version, applied_at) VALUES (");
         applied.number(version).push(", ").time(now).push(")");
         applied.execute(&mut transaction).await?;
     }
     transaction.commit().await?;
-    Ok(found)
+    Ok(found.into_iter().max().unwrap_or_default())
 }

@@ -25,6 +25,7 @@ mod place;
 mod reader;
 mod report;
 mod rows;
+mod shared;
 mod sql;
 mod tee;
 mod wake;
@@ -44,6 +45,7 @@ pub use self::{
     journal::{CLAIM_LEASE_SECONDS, Journal},
     place::PlacePair,
     report::{Backlog, Claim, DeadFilter, DeadLetter, SyncState},
+    shared::SharedStore,
     tee::{StaleTee, TeeName, TeePart},
 };
 

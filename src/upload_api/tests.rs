@@ -13,6 +13,7 @@ use super::*;
 use crate::{
     backend::Shared,
     config::{Environment, checked::KeyConfig, from_toml_text},
+    store::SharedStore,
 };
 
 mod batch;
@@ -95,7 +96,7 @@ fn api(toml: &str) -> UploadApi {
     UploadApi::new(Parts {
         rate_limits: Arc::new(RateLimits::new(&config, clock, None)),
         origins: Arc::new(Origins::new(&config, &shared, None).unwrap()),
-        mirrors: Arc::new(Mirrors::new(clock)),
+        mirrors: Arc::new(Mirrors::new(SharedStore::new(clock))),
         signing_keys,
         sealer: Arc::new(Sealer::new(&[SecretString::from("00".repeat(32))]).unwrap()),
         config: Arc::new(config),

@@ -6,6 +6,7 @@ use wharf::{
     config::{Environment, from_toml_text},
     mirror::Mirrors,
     server::Drain,
+    store::SharedStore,
 };
 
 use crate::support::{
@@ -166,11 +167,13 @@ async fn what_others_changed_is_noted_on_request() {
     let data = [("WHARF_SERVER__DATA_DIRECTORY", directory.path().to_str().unwrap())];
     let text = with_mirrors("http://127.0.0.1:1", S3_KEYS, DEAD_MIRRORS);
     let config = from_toml_text(&text, &data.into_iter().collect::<Environment>()).unwrap();
-    let mirrors = Mirrors::new(Clock::System);
-    mirrors.prepare(&config, &Drain::default()).await.unwrap();
+    let store = SharedStore::new(Clock::System);
+    store.prepare(&config).await.unwrap();
+    let mirrors = Mirrors::new(store.clone());
+    mirrors.prepare(&config, &Drain::default());
     mirrors.note_foreign(&config.buckets["photos"], &["a", "b"]).await.unwrap();
     let backlog = mirrors.journal().unwrap().backlog().await.unwrap();
     assert_eq!(backlog.iter().map(|backlog| backlog.waiting).collect::<Vec<_>>(), [2, 2]);
-    mirrors.close().await;
+    store.close().await;
     assert!(mirrors.note_foreign(&config.buckets["photos"], &["c"]).await.is_err());
 }

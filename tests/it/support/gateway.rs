@@ -9,7 +9,7 @@ use wharf::{
     gateway::{Gateway, StartError},
     mirror::Mirrors,
     server::Drain,
-    store::Journal,
+    store::{Journal, SharedStore},
 };
 use wharf_wire::date::Timestamp;
 
@@ -59,11 +59,13 @@ impl TestGateway {
     pub(crate) async fn start_after(toml: &str, prepare: impl AsyncFnOnce(&Journal)) -> Self {
         let data = TempDir::new().expect("a temporary directory");
         let config = config(toml, data.path());
-        let mirrors = Mirrors::new(Clock::System);
-        mirrors.prepare(&config, &Drain::default()).await.expect("the database opens");
+        let store = SharedStore::new(Clock::System);
+        store.prepare(&config).await.expect("the database opens");
+        let mirrors = Mirrors::new(store.clone());
+        mirrors.prepare(&config, &Drain::default());
         mirrors.settle(&config).await.expect("the journal is new");
         prepare(mirrors.journal().expect("the bucket has mirrors")).await;
-        mirrors.close().await;
+        store.close().await;
         let gateway = Gateway::start(config, Clock::System).await.expect("the gateway starts");
         Self { gateway, data }
     }
