@@ -1,5 +1,6 @@
-//! What the journal costs a write: an intent that is durable, with 1 and with 64 callers at once; and what a million dirty
-//! keys do to that, to a claim and to a look at the backlog. `cargo bench --bench journal`
+//! What the journal costs a write: an intent that is durable, with 1 and with 64 callers, as fast as they can and at paces
+//! that leave the machine air; and what a million dirty keys do to that, to a claim and to a look at the backlog.
+//! `cargo bench --bench journal [-- million]`
 //!
 //! The database is SQLite in the working directory's target folder, or in `$TMPDIR` when that is set: what is measured is
 //! largely the disk, so each figure stands beside that of a bare write and fdatasync in the same place.
@@ -27,6 +28,7 @@ use wharf::{
     server::Drain,
     store::{Journal, Mirrors, NewIntent, Store},
 };
+use tokio::time::{sleep, sleep_until};
 
 const BUCKET: &str = "photos";
 const MIRROR: &str = "spare";
@@ -50,8 +52,12 @@ async fn measure() {
     let store = Store::open(&config, folder.path(), Clock::System, &drain).await.unwrap();
     println!("{:46} {:>9} {:>9} {:>9} {:>11}", "", "p50 µs", "p99 µs", "max µs", "per second");
     show("write and fdatasync of 4 KiB, alone", &bare_writes(folder.path()));
-    show("intent, 1 caller", &intents(store.journal(), 1, 500).await);
-    show("intent, 64 callers", &intents(store.journal(), 64, 200).await);
+    show("intent, 1 caller", &intents(store.journal(), 1, Pace::Saturated, 500).await);
+    show("intent, 64 callers", &intents(store.journal(), 64, Pace::Saturated, 200).await);
+    for per_second in [500, 1000, 2000, 4000] {
+        let measured = intents(store.journal(), 64, Pace::Each(64.0 / per_second as f64), 100).await;
+        show(&format!("intent, 64 callers, {per_second} a second in all"), &measured);
+    }
     clear(store.journal()).await;
     if env::args().any(|argument| argument == "million") {
         million(store.journal()).await;
@@ -93,10 +99,19 @@ fn bare_writes(folder: &Path) -> Measured {
     Measured { calls, took: began.elapsed() }
 }
 
-async fn intents(journal: &Journal, callers: usize, each: usize) -> Measured {
+/// When a caller asks again.
+#[derive(Clone, Copy)]
+enum Pace {
+    /// At once.
+    Saturated,
+    /// So many seconds after it asked last.
+    Each(f64),
+}
+
+async fn intents(journal: &Journal, callers: usize, pace: Pace, each: usize) -> Measured {
     let began = Instant::now();
-    let tasks: Vec<_> =
-        (0..callers).map(|caller| tokio::spawn(open_and_settle(journal.clone(), caller, each))).collect();
+    let task = |caller| tokio::spawn(open_and_settle(journal.clone(), caller, pace, each));
+    let tasks: Vec<_> = (0..callers).map(task).collect();
     let mut calls = Histogram::new(3).unwrap();
     for task in tasks {
         calls.add(task.await.unwrap()).unwrap();
@@ -104,10 +119,19 @@ async fn intents(journal: &Journal, callers: usize, each: usize) -> Measured {
     Measured { calls, took: began.elapsed() }
 }
 
-async fn open_and_settle(journal: Journal, caller: usize, each: usize) -> Histogram<u64> {
+async fn open_and_settle(journal: Journal, caller: usize, pace: Pace, each: usize) -> Histogram<u64> {
     let mirrors: Mirrors = Arc::from([Arc::from(MIRROR)]);
     let mut calls = Histogram::new(3).unwrap();
+    if let Pace::Each(seconds) = pace {
+        // Callers do not ask all at once.
+        sleep(Duration::from_secs_f64(seconds * caller as f64 / 64.0)).await;
+    }
+    let mut due = tokio::time::Instant::now();
     for count in 0..each {
+        if let Pace::Each(seconds) = pace {
+            sleep_until(due).await;
+            due += Duration::from_secs_f64(seconds);
+        }
         let key = format!("uploads/{caller}/{count}.jpg");
         let new =
             NewIntent { bucket: BUCKET, key: &key, change: Change::Write, mirrors: &mirrors, taken_by: None };
@@ -146,7 +170,7 @@ async fn million(journal: &Journal) {
         journal.mark_dirty(BUCKET, &mirrors, &keys, Change::Write).await.unwrap();
     }
     println!("{DIRTY_KEYS} keys made dirty in {:.0} s", began.elapsed().as_secs_f64());
-    show("intent, 64 callers, a million dirty keys", &intents(journal, 64, 200).await);
+    show("intent, 64 callers, a million dirty keys", &intents(journal, 64, Pace::Saturated, 200).await);
     let (mut backlogs, mut claims) = (Histogram::new(3).unwrap(), Histogram::new(3).unwrap());
     let began = Instant::now();
     for _ in 0..50 {
