@@ -21,6 +21,7 @@ use std::{
 };
 
 use hdrhistogram::Histogram;
+use tokio::time::{sleep, sleep_until};
 use wharf::{
     clock::Clock,
     config::checked::StoreConfig,
@@ -28,7 +29,6 @@ use wharf::{
     server::Drain,
     store::{Journal, Mirrors, NewIntent, Store},
 };
-use tokio::time::{sleep, sleep_until};
 
 const BUCKET: &str = "photos";
 const MIRROR: &str = "spare";

@@ -1,28 +1,14 @@
 //! How fast a mirror catches up: small objects that became dirty during an outage, beside a plain client that does the same
-//! `GET`, `PUT` and `HEAD` on the same two stores, in turns. `cargo bench --bench mirror`
-//!
-//! The client is Wharf's own, with as many requests in flight as a mirror has copies, and has nothing to note down. The
-//! stores run in this process, so that either pays for them alike.
-
-#![expect(
-    clippy::unwrap_used,
-    clippy::print_stdout,
-    clippy::cast_precision_loss,
-    reason = "a bench that cannot start has no figures, and says them on the terminal"
-)]
+//! `GET`, `PUT` and `HEAD` on the same two stores, in turns, with as many requests in flight as a mirror has copies.
 
 use std::{
-    path::Path,
     sync::Arc,
     time::{Duration, Instant},
 };
 
 use bytes::Bytes;
-use http::HeaderMap;
 use tokio::task::JoinSet;
 use wharf::{
-    admin::Metrics,
-    backend::{Origins, Shared, SigningKeys},
     clock::Clock,
     config::{Config, Environment, checked::StoreConfig, from_toml_text},
     mirror::{
@@ -31,31 +17,19 @@ use wharf::{
     },
     server::Drain,
     store::{Journal, Mirrors, Store},
-    transfer::{Object, Sending},
 };
-use wharf_demo::StoreOptions;
-use wharf_wire::{
-    names::{BucketName, ObjectKey},
-    s3::{Operation, Parameters},
-};
+use wharf_wire::s3::Operation;
 
-const BUCKET: &str = "photos";
+use super::{BUCKET, OBJECT_BYTES, client::Client, place, provider};
+
 const OBJECTS: usize = 2_000;
-const OBJECT_BYTES: usize = 16 * 1024;
 const ROUNDS: usize = 5;
 /// What a mirror has by default.
 const IN_FLIGHT: usize = 32;
 
-fn main() {
-    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().unwrap();
-    runtime.block_on(measure());
-}
-
-async fn measure() {
-    let stores = [store().await, store().await];
+pub(crate) async fn measure(stores: &[wharf_demo::Store; 2]) {
     let config = Arc::new(config(&stores[0].endpoint(), &stores[1].endpoint()));
-    let place = Path::new(env!("CARGO_MANIFEST_DIR")).join("target");
-    let folder = tempfile::tempdir_in(place).unwrap();
+    let folder = tempfile::tempdir_in(place()).unwrap();
     let journal_drain = Drain::default();
     let settings = StoreConfig {
         url: None,
@@ -79,25 +53,7 @@ async fn measure() {
     journal_drain.finish(Duration::from_secs(30)).await;
 }
 
-async fn store() -> wharf_demo::Store {
-    let options = StoreOptions {
-        address: ([127, 0, 0, 1], 0).into(),
-        directory: None,
-        access_key: "AKIABENCH".to_owned(),
-        secret_key: "bench-secret-0123456789".into(),
-    };
-    let store = wharf_demo::Store::start(options).await.unwrap();
-    store.create_bucket(BUCKET).await.unwrap();
-    store
-}
-
 fn config(primary: &str, spare: &str) -> Config {
-    let provider = |name: &str, endpoint: &str| {
-        format!(
-            "[providers.{name}]\nplugin = \"minio\"\nendpoint = \"{endpoint}\"\naccess_key_id = \"AKIABENCH\"\n\
-             secret_access_key = \"bench-secret-0123456789\"\n"
-        )
-    };
     let bucket = "[buckets.photos]\nprovider = \"primary\"\nbucket = \"photos\"\n\
         [[buckets.photos.mirrors]]\nprovider = \"spare\"\nbucket = \"photos\"\n";
     let toml = [provider("primary", primary), provider("spare", spare), bucket.to_owned()].concat();
@@ -106,31 +62,17 @@ fn config(primary: &str, spare: &str) -> Config {
 
 struct Bench {
     config: Arc<Config>,
-    origins: Arc<Origins>,
-    metrics: Arc<Metrics>,
+    client: Client,
     journal: Journal,
 }
 
 impl Bench {
     fn new(config: Arc<Config>, journal: Journal) -> Self {
-        let metrics = Arc::new(Metrics::default());
-        let signing_keys = Arc::new(SigningKeys::new(10));
-        let shared = Shared { signing_keys, clock: Clock::System, metrics: Arc::clone(&metrics) };
-        let origins = Arc::new(Origins::new(&config, &shared, None).unwrap());
-        Self { config, origins, metrics, journal }
+        Self { client: Client::new(&config), config, journal }
     }
 
     async fn ask(&self, operation: Operation, provider: &str, key: &str, body: Bytes) -> Bytes {
-        let origin = Arc::clone(self.origins.get(provider).unwrap());
-        let object = Object::new(origin, BucketName::parse(BUCKET).unwrap(), ObjectKey::parse(key).unwrap());
-        let sending = if body.is_empty() {
-            Sending::without_body(HeaderMap::new())
-        } else {
-            Sending::document(HeaderMap::new(), body)
-        };
-        let reply = object.send(operation, &Parameters::default(), sending).await.unwrap();
-        assert!(reply.status().is_success(), "{reply:?}");
-        reply.into_body().read(usize::MAX).await.unwrap()
+        self.client.ask(operation, (provider, BUCKET), key, body).await
     }
 
     /// Does something with all keys, as many at once as a mirror has copies.
@@ -182,11 +124,11 @@ impl Bench {
         let drain = Drain::default();
         let parts = Parts {
             journal: self.journal.clone(),
-            metrics: Arc::clone(&self.metrics),
+            metrics: Arc::clone(&self.client.metrics),
             clock: Clock::System,
             drain: drain.clone(),
         };
-        let current = Current { config: Arc::clone(&self.config), origins: Arc::clone(&self.origins) };
+        let current = Current { config: Arc::clone(&self.config), origins: Arc::clone(&self.client.origins) };
         let began = Instant::now();
         let _workers = Workers::start(parts, current);
         while self.journal.backlog().await.unwrap().iter().any(|backlog| backlog.waiting > 0) {
