@@ -11,6 +11,8 @@ mod cors;
 mod objects;
 mod report;
 
+use std::time::Duration;
+
 use bytes::Bytes;
 use http::{Method, Response, StatusCode};
 use wharf_provider::{Account, Unsupported};
@@ -24,6 +26,7 @@ use self::call::Call;
 use self::{
     advice::{Refusal, refusal},
     objects::Objects,
+    report::Steps,
 };
 use super::{
     origin,
@@ -31,10 +34,14 @@ use super::{
 };
 use crate::clock::Clock;
 
+pub use objects::{FOLDER, keys};
 pub use report::{Check, Outcome, Report, Row};
 
+/// For deleting what was stored, when the time for all checks is over.
+const CLEANING_PATIENCE: Duration = Duration::from_secs(15);
+
 /// Everything that the checks need.
-#[derive(Debug)]
+#[derive(Debug, Clone, Copy)]
 pub struct Probe<'a> {
     /// What sends requests.
     pub upstream: &'a Upstream,
@@ -44,12 +51,14 @@ pub struct Probe<'a> {
     pub account: &'a Account,
     /// The bucket to try; with none, its checks are skipped.
     pub bucket: Option<ProbeBucket<'a>>,
-    /// The origin of a page that is to use the bucket, `https://app.example.com`.
-    pub origin: &'a str,
+    /// The origins of the pages that are to use the bucket, `https://app.example.com`; with none, or `*`, some page is tried.
+    pub origins: &'a [String],
     /// Makes the probe's objects unlike any others.
     pub id: &'a str,
     /// The time, for signatures and for the provider's clock.
     pub clock: Clock,
+    /// How long all checks may take together.
+    pub patience: Duration,
 }
 
 /// The bucket to try.
@@ -77,35 +86,41 @@ type Reply = Result<Response<Bytes>, ProbeError>;
 impl Probe<'_> {
     /// Makes every check, in order.
     pub async fn run(&self) -> Report {
+        use Check::{ClockSkew, Resolve, Tls};
+
+        let mut steps = Steps::within(self.patience);
+        let mut clock = self.clock;
+        steps.step(Resolve, &[], self.resolve()).await;
+        steps.step(Tls, &[Resolve], self.tls()).await;
+        steps.step(ClockSkew, &[Resolve, Tls], self.clock_skew(&mut clock)).await;
+        Probe { clock, ..*self }.signed(&mut steps).await;
+        steps.report
+    }
+
+    /// Makes the checks that sign something.
+    async fn signed(&self, steps: &mut Steps) {
         use Check::{
-            Bucket, ClockSkew, Cors, Credentials, Delete, ListBuckets, Multipart, ReadBack, Resolve, Tls,
-            Write,
+            Bucket, Cors, Credentials, Delete, ListBuckets, Multipart, ReadBack, Resolve, Tls, Write,
         };
 
-        let mut report = Report::default();
-        report.step(Resolve, &[], self.resolve()).await;
-        report.step(Tls, &[Resolve], self.tls()).await;
-        report.step(ClockSkew, &[Resolve, Tls], self.clock_skew()).await;
-        report.step(Credentials, &[Resolve, Tls], self.credentials()).await;
-        report.step(ListBuckets, &[Resolve, Tls, Credentials], self.list_buckets()).await;
+        steps.step(Credentials, &[Resolve, Tls], self.credentials()).await;
+        steps.step(ListBuckets, &[Resolve, Tls, Credentials], self.list_buckets()).await;
         let Some(bucket) = self.bucket else {
-            let reason = "no bucket was named";
-            report.skip(&[Bucket, Write, ReadBack, Multipart, Delete, Cors], reason);
-            return report;
+            steps.skip(&[Bucket, Write, ReadBack, Multipart, Delete, Cors], "no bucket was named");
+            return;
         };
-        report.step(Bucket, &[Resolve, Tls, Credentials], self.bucket(bucket)).await;
+        steps.step(Bucket, &[Resolve, Tls, Credentials], self.bucket(bucket)).await;
         match Objects::new(self, bucket) {
             Ok(mut objects) => {
-                report.step(Write, &[Resolve, Tls, Credentials, Bucket], objects.write()).await;
-                report.step(ReadBack, &[Resolve, Tls, Credentials, Bucket, Write], objects.read_back()).await;
-                report.step(Multipart, &[Resolve, Tls, Credentials, Bucket], objects.multipart()).await;
+                steps.step(Write, &[Resolve, Tls, Credentials, Bucket], objects.write()).await;
+                steps.step(ReadBack, &[Resolve, Tls, Credentials, Bucket, Write], objects.read_back()).await;
+                steps.step(Multipart, &[Resolve, Tls, Credentials, Bucket], objects.multipart()).await;
                 // Even where a write failed: it may have failed on its way back.
-                report.step(Delete, &[], objects.delete()).await;
+                steps.last(Delete, CLEANING_PATIENCE, objects.delete()).await;
             }
-            Err(reason) => report.skip(&[Write, ReadBack, Multipart, Delete], &reason),
+            Err(reason) => steps.skip(&[Write, ReadBack, Multipart, Delete], &reason),
         }
-        report.step(Cors, &[Resolve, Tls, Bucket], self.cors(bucket)).await;
-        report
+        steps.step(Cors, &[Resolve, Tls, Bucket], self.cors(bucket)).await;
     }
 
     /// Any answer that names a right in place of the credentials says that these are known.

@@ -8,7 +8,7 @@ use std::{collections::BTreeMap, io::Write};
 
 use clap::{Args, ValueEnum};
 use serde::Serialize;
-use wharf_provider::{Account, CorsSupport, Encryption, PolicyRule};
+use wharf_provider::{Account, CorsSupport, PolicyRule, cors::rule_for_pages};
 
 use super::{CliError, configured};
 use crate::config::{
@@ -156,7 +156,8 @@ impl Subject<'_> {
         policy(statements)
     }
 
-    /// The rules that let pages use signed URLs.
+    /// The rules that let pages use signed URLs, as the consoles take them
+    /// (<https://docs.aws.amazon.com/AmazonS3/latest/userguide/ManageCorsUsing.html>).
     fn cors_rules(&self, cors: &Cors) -> Document {
         if let CorsSupport::Otherwise(instead) = self.account.profile().cors {
             return Err(sentence(instead));
@@ -165,28 +166,7 @@ impl Subject<'_> {
             Origins::Any => vec!["*".to_owned()],
             Origins::Listed(origins) => origins.clone(),
         };
-        let rule = CorsRule {
-            allowed_origins: origins,
-            allowed_methods: vec!["GET", "HEAD", "PUT"],
-            allowed_headers: self.browser_headers(),
-            expose_headers: vec!["ETag"],
-            max_age_seconds: cors.max_age_seconds,
-        };
-        json(&[rule])
-    }
-
-    /// The headers that a page sends with a signed upload.
-    fn browser_headers(&self) -> Vec<&'static str> {
-        let profile = self.account.profile();
-        let mut headers = vec!["content-type"];
-        let signs_encryption = !profile.encrypts_unasked && !profile.encryption.is_empty();
-        if signs_encryption || profile.encryption.contains(&Encryption::SseKms) {
-            headers.push("x-amz-server-side-encryption");
-        }
-        if profile.encryption.contains(&Encryption::SseKms) {
-            headers.push("x-amz-server-side-encryption-aws-kms-key-id");
-        }
-        headers
+        json(&[rule_for_pages(self.account.profile(), &origins, cors.max_age_seconds)])
     }
 
     fn partition(&self) -> Result<&'static str, String> {
@@ -317,18 +297,6 @@ impl Statement {
         let condition = Condition::from([(operator, BTreeMap::from([(key, value)]))]);
         Self { condition: Some(condition), ..self }
     }
-}
-
-/// One rule of a bucket's CORS configuration, as the consoles take it
-/// (<https://docs.aws.amazon.com/AmazonS3/latest/userguide/ManageCorsUsing.html>).
-#[derive(Serialize)]
-#[serde(rename_all = "PascalCase")]
-struct CorsRule {
-    allowed_origins: Vec<String>,
-    allowed_methods: Vec<&'static str>,
-    allowed_headers: Vec<&'static str>,
-    expose_headers: Vec<&'static str>,
-    max_age_seconds: u32,
 }
 
 fn everyone() -> Principal {

@@ -4,6 +4,7 @@
 use std::{
     fmt::Write as _,
     io::{self, Write},
+    time::Duration,
 };
 
 use clap::Args;
@@ -24,8 +25,8 @@ use crate::{
     },
 };
 
-/// The page that stands for the app's own when the configuration lists none.
-const SOME_ORIGIN: &str = "https://app.example.com";
+/// For all checks together. Each has a bound of its own, by the provider's timeouts.
+const PATIENCE: Duration = Duration::from_mins(10);
 
 /// What `wharf test` takes.
 #[derive(Debug, Args)]
@@ -97,9 +98,10 @@ async fn probe(
         reach: Reach::Anywhere,
         account: &provider.account,
         bucket: chosen.map(|chosen| ProbeBucket { name: &chosen.bucket, key_prefix: &chosen.key_prefix }),
-        origin: origin(config),
+        origins: origins(config),
         id: &Uuid::new_v7(time).simple().to_string(),
         clock,
+        patience: PATIENCE,
     };
     Ok(probe.run().await)
 }
@@ -141,10 +143,10 @@ fn note_choice(configured: &[&BucketConfig], notes: &mut impl Write) -> io::Resu
     }
 }
 
-fn origin(config: &Config) -> &str {
+fn origins(config: &Config) -> &[String] {
     match &config.upload.cors.origins {
-        Origins::Listed(origins) => origins.first().map_or(SOME_ORIGIN, String::as_str),
-        Origins::Any => SOME_ORIGIN,
+        Origins::Listed(origins) => origins,
+        Origins::Any => &[],
     }
 }
 
@@ -160,13 +162,19 @@ fn table(report: &Report) -> String {
     for Row { check, outcome } in &report.rows {
         let (word, says, fix) = match outcome {
             Outcome::Passed { detail } => ("passed", detail, None),
-            Outcome::Failed { reason, fix } => ("FAILED", reason, Some(fix)),
+            Outcome::Failed { reason, fix, .. } => ("FAILED", reason, Some(fix)),
             Outcome::Skipped { reason } => ("skipped", reason, None),
         };
         // Writing to a String does not fail.
         let _ = writeln!(text, "{:<19}{word:<9}{says}", check.title());
         if let Some(fix) = fix {
             let _ = writeln!(text, "{:<28}→ {fix}", "");
+        }
+        if let Outcome::Failed { cors_rules: Some(rules), .. } = outcome
+            && let Ok(json) = serde_json::to_string_pretty(rules)
+        {
+            text.push_str(&json);
+            text.push('\n');
         }
     }
     text

@@ -7,6 +7,7 @@ mod account;
 mod bind;
 pub mod cdn;
 pub mod conformance;
+pub mod cors;
 mod endpoint;
 pub mod event;
 mod form;

@@ -7,6 +7,7 @@
 
 pub mod checksum;
 pub mod chunked;
+pub mod cors;
 pub mod date;
 pub mod encode;
 pub mod endpoint;

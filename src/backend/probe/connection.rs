@@ -3,10 +3,16 @@
 use std::time::{Duration, SystemTime};
 
 use http::{Request, header};
-use wharf_wire::endpoint::{Endpoint, Host, Scheme};
+use wharf_wire::{
+    date::Timestamp,
+    endpoint::{Endpoint, Host, Scheme},
+};
 
 use super::{Outcome, Probe, ProbeError};
-use crate::backend::upstream::{SendBody, UpstreamError};
+use crate::{
+    backend::upstream::{SendBody, UpstreamError},
+    clock::Clock,
+};
 
 /// Providers refuse a request whose time is further off (S3: `RequestTimeTooSkewed`).
 const SKEW_SECONDS_MAX: i64 = 15 * 60;
@@ -45,13 +51,21 @@ impl Probe<'_> {
         }
     }
 
-    pub(super) async fn clock_skew(&self) -> Outcome {
+    /// Compares the clocks. Where they differ by much, `corrected` becomes the provider's: then it is this row alone that
+    /// fails, and not every one that signs something.
+    pub(super) async fn clock_skew(&self, corrected: &mut Clock) -> Outcome {
         match self.provider_time().await {
             Err(error) => error.into(),
             Ok(None) => Outcome::skipped("the provider's replies carry no Date"),
             Ok(Some(theirs)) => {
                 let ours = SystemTime::UNIX_EPOCH + Duration::from_millis(self.clock.now().unix_millis());
-                judge(ours, theirs)
+                let outcome = judge(ours, theirs);
+                if let (Outcome::Failed { .. }, Ok(time)) =
+                    (&outcome, theirs.duration_since(SystemTime::UNIX_EPOCH))
+                {
+                    *corrected = Clock::Fixed(Timestamp::from_unix_millis(time.as_secs() * 1000));
+                }
+                outcome
             }
         }
     }
@@ -82,7 +96,11 @@ fn judge(ours: SystemTime, theirs: SystemTime) -> Outcome {
     if ahead.abs() > SKEW_SECONDS_MAX {
         return Outcome::failed(
             says,
-            "set this machine's clock, best by NTP: signatures hold for 15 minutes",
+            format!(
+                "set this machine's clock, best by NTP, {} seconds {}: signatures hold for 15 minutes",
+                ahead.abs(),
+                if ahead > 0 { "back" } else { "forward" },
+            ),
         );
     }
     if ahead.abs() > SKEW_SECONDS_NOTABLE {

@@ -1,41 +1,50 @@
 //! Whether a page may upload: the question that a browser asks before it sends a PUT to another origin, and where the answer
-//! is no, what the bucket's rules say.
+//! is no, the rules to give the bucket.
 
 use bytes::Bytes;
 use http::{HeaderName, Method, Request, Response, header};
-use wharf_provider::CorsSupport;
-use wharf_wire::{
-    names::ObjectKey,
-    xml::{self, CorsRule},
-};
+use wharf_provider::{CorsSupport, cors::rule_for_pages};
+use wharf_wire::{cors::CorsRule, names::ObjectKey, xml};
 
 use super::{Call, Outcome, Probe, ProbeBucket, ProbeError, Reply, advice::printable};
 use crate::backend::upstream::{SendBody, UpstreamError};
 
+/// Pages that are asked for: each costs a request.
+const ORIGINS_MAX: usize = 4;
+/// The page that stands for the app's own where any may upload.
+const SOME_ORIGIN: &str = "https://app.example.com";
+
 impl Probe<'_> {
     pub(super) async fn cors(&self, bucket: ProbeBucket<'_>) -> Outcome {
-        let reply = match self.preflight(bucket).await {
-            Ok(reply) => reply,
-            Err(error) => return error.into(),
+        let origins = match self.origins {
+            [] => vec![SOME_ORIGIN],
+            origins => {
+                let origins = origins.iter().take(ORIGINS_MAX);
+                origins.map(|origin| if origin == "*" { SOME_ORIGIN } else { origin.as_str() }).collect()
+            }
         };
         let rules = self.rules(bucket).await;
-        match refused(&reply, self.origin) {
-            None => Outcome::passed(self.allowed(rules.as_deref())),
-            Some(refused) => Outcome::failed(
-                printable(&format!("a page of {} may not upload: {refused}", self.origin)),
-                self.fix(rules.as_deref()),
-            ),
+        for origin in &origins {
+            let reply = match self.preflight(bucket, origin).await {
+                Ok(reply) => reply,
+                Err(error) => return error.into(),
+            };
+            if let Some(refused) = refused(&reply, origin) {
+                let reason = printable(&format!("a page of {origin} may not upload: {refused}"));
+                return self.advised(reason, rules.as_deref());
+            }
         }
+        Outcome::passed(allowed(&origins, rules.as_deref()))
     }
 
     /// Asks as a browser does: without credentials, for a PUT with a content type.
-    async fn preflight(&self, bucket: ProbeBucket<'_>) -> Reply {
+    async fn preflight(&self, bucket: ProbeBucket<'_>, origin: &str) -> Reply {
         let key = ObjectKey::parse(".wharf-test/page")?;
         let url = self.account.location(Some(bucket.name), Some(&key))?.url();
         let request = Request::builder()
             .method(Method::OPTIONS)
             .uri(url)
-            .header(header::ORIGIN, self.origin)
+            .header(header::ORIGIN, origin)
             .header(header::ACCESS_CONTROL_REQUEST_METHOD, "PUT")
             .header(header::ACCESS_CONTROL_REQUEST_HEADERS, "content-type")
             .body(SendBody::Empty)
@@ -53,30 +62,31 @@ impl Probe<'_> {
         xml::read_cors(reply.body()).ok()
     }
 
-    fn allowed(&self, rules: Option<&[CorsRule]>) -> String {
-        let says = format!("a page of {} may upload", self.origin);
-        let exposes = |rule: &CorsRule| {
-            rule.expose_headers.iter().any(|name| name == "*" || name.eq_ignore_ascii_case("etag"))
+    /// What to change where a page may not upload. `rules` are the bucket's own, as far as they are known.
+    fn advised(&self, reason: String, rules: Option<&[CorsRule]>) -> Outcome {
+        let profile = self.account.profile();
+        let fix = match (profile.cors, rules) {
+            (CorsSupport::Otherwise(instead), None) => return Outcome::failed(reason, instead),
+            (_, Some(rules)) => format!("none of the bucket's {} rules fits: add this one", rules.len()),
+            (CorsSupport::Bucket, None) => "give the bucket this CORS rule".to_owned(),
         };
-        match rules {
-            Some(rules) if !rules.iter().any(exposes) => {
-                format!("{says}, but not read `ETag`, which uploads in parts need: add it to ExposeHeaders")
-            }
-            Some(_) | None => says,
-        }
+        let any = [String::from("*")];
+        let origins = if self.origins.is_empty() { &any } else { self.origins };
+        let rule = rule_for_pages(profile, origins, MAX_AGE_SECONDS);
+        Outcome::Failed { reason, fix, cors_rules: Some(Box::new([rule])) }
     }
+}
 
-    fn fix(&self, rules: Option<&[CorsRule]>) -> String {
-        match (self.account.profile().cors, rules) {
-            (CorsSupport::Otherwise(instead), _) => instead.to_owned(),
-            (CorsSupport::Bucket, Some(rules)) => format!(
-                "none of the bucket's {} rules fits; set those that `wharf policy` prints",
-                rules.len()
-            ),
-            (CorsSupport::Bucket, None) => {
-                "give the bucket the CORS rules that `wharf policy` prints".to_owned()
-            }
+/// Seconds that a browser may keep its answer, in the rule that is advised.
+const MAX_AGE_SECONDS: u32 = 3600;
+
+fn allowed(origins: &[&str], rules: Option<&[CorsRule]>) -> String {
+    let says = format!("a page of {} may upload", origins.join(", "));
+    match rules {
+        Some(rules) if !rules.iter().any(|rule| rule.exposes("ETag")) => {
+            format!("{says}, but not read `ETag`, which uploads in parts need: add it to ExposeHeaders")
         }
+        Some(_) | None => says,
     }
 }
 

@@ -7,8 +7,15 @@ use wharf_wire::{names::ObjectKey, xml};
 use super::{Call, Outcome, Probe, ProbeBucket, ProbeError, Reply, is_denied, is_done, object_call, refusal};
 
 const BODY: &[u8] = b"Wharf stored this to see whether it can, and was about to delete it again.\n";
+/// Where the probe's objects are, below a bucket's prefix.
+pub const FOLDER: &str = ".wharf-test/";
 /// The version of a stored object, in buckets that keep them all.
 const VERSION_ID: &str = "x-amz-version-id";
+
+/// What the objects of the probe with `id` are called, below a bucket's prefix.
+pub fn keys(id: &str) -> [String; 2] {
+    ["object", "object-in-parts"].map(|name| [FOLDER, id, "/", name].concat())
+}
 
 /// The objects of one probe.
 pub(super) struct Objects<'a> {
@@ -18,6 +25,10 @@ pub(super) struct Objects<'a> {
     in_parts: ObjectKey,
     /// What may be there now.
     written: Vec<Written>,
+    /// The credentials may not store anything, which uploads in parts take as well.
+    may_not_store: bool,
+    /// An upload in parts that was begun and not ended. Its parts are kept, and billed, until it is aborted.
+    begun: Option<String>,
 }
 
 struct Written {
@@ -28,10 +39,12 @@ struct Written {
 impl<'a> Objects<'a> {
     /// Fails where the bucket's prefix leaves no room for a key.
     pub(super) fn new(probe: &'a Probe<'a>, bucket: ProbeBucket<'a>) -> Result<Self, String> {
-        let key = |name| ObjectKey::parse(&format!("{}.wharf-test/{}/{name}", bucket.key_prefix, probe.id));
-        let keys = key("object").and_then(|plain| Ok((plain, key("object-in-parts")?)));
-        let (plain, in_parts) = keys.map_err(|error| error.to_string())?;
-        Ok(Self { probe, bucket, plain, in_parts, written: Vec::new() })
+        let [plain, in_parts] = keys(probe.id);
+        let key = |key: &str| {
+            ObjectKey::parse(&[bucket.key_prefix, key].concat()).map_err(|error| error.to_string())
+        };
+        let (plain, in_parts) = (key(&plain)?, key(&in_parts)?);
+        Ok(Self { probe, bucket, plain, in_parts, written: Vec::new(), may_not_store: false, begun: None })
     }
 
     pub(super) async fn write(&mut self) -> Outcome {
@@ -50,7 +63,9 @@ impl<'a> Objects<'a> {
             }
             Ok(reply) => {
                 self.forget_if_refused(&reply);
-                refusal(&reply).needing("s3:PutObject")
+                let refusal = refusal(&reply);
+                self.may_not_store = refusal.is_about_rights;
+                refusal.needing("s3:PutObject")
             }
         }
     }
@@ -70,6 +85,9 @@ impl<'a> Objects<'a> {
     }
 
     pub(super) async fn multipart(&mut self) -> Outcome {
+        if self.may_not_store {
+            return Outcome::skipped("write failed, and this takes the same right");
+        }
         let query = [("uploads", "")];
         let call = Call { query: &query, ..object_call(Method::POST, self.bucket, &self.in_parts) };
         let started = match self.probe.call(call).await {
@@ -86,11 +104,16 @@ impl<'a> Objects<'a> {
                 );
             }
         };
-        match self.one_part(&upload_id).await {
-            Ok(Ok(())) => Outcome::passed("one part, completed"),
-            Ok(Err(reply)) => self.abort(&upload_id, refusal(&reply).needing("s3:PutObject")).await,
-            Err(error) => self.abort(&upload_id, error.into()).await,
-        }
+        self.begun = Some(upload_id.clone());
+        let outcome = match self.one_part(&upload_id).await {
+            Ok(Ok(())) => {
+                self.begun = None;
+                return Outcome::passed("one part, completed");
+            }
+            Ok(Err(reply)) => refusal(&reply).needing("s3:PutObject"),
+            Err(error) => error.into(),
+        };
+        self.abort(outcome).await
     }
 
     /// Sends the only part and completes the upload; a reply that comes back refused one of the two.
@@ -120,35 +143,37 @@ impl<'a> Objects<'a> {
         Ok(Ok(()))
     }
 
-    /// Parts of an upload that is never completed are kept, and billed, until it is aborted.
-    async fn abort(&self, upload_id: &str, outcome: Outcome) -> Outcome {
-        let query = [("uploadId", upload_id)];
+    /// Ends an upload that was begun, if one was; `outcome` is what is to be told, and also whether that failed.
+    async fn abort(&mut self, outcome: Outcome) -> Outcome {
+        let Some(upload_id) = self.begun.take() else { return outcome };
+        let query = [("uploadId", upload_id.as_str())];
         let call = Call { query: &query, ..object_call(Method::DELETE, self.bucket, &self.in_parts) };
-        match (self.probe.call(call).await, outcome) {
-            (Ok(reply), outcome) if reply.status().is_success() || reply.status() == 404 => outcome,
-            (_, Outcome::Failed { reason, fix }) => {
-                let left = format!(
-                    "{fix}; and abort the upload of {}, which is left behind",
-                    self.in_parts.as_str()
-                );
-                Outcome::failed(reason, left)
+        let left = match self.probe.call(call).await {
+            Ok(reply) if reply.status().is_success() || reply.status() == 404 => return outcome,
+            Ok(reply) => refusal(&reply).needing("s3:AbortMultipartUpload"),
+            Err(error) => error.into(),
+        };
+        match (outcome, left) {
+            (Outcome::Failed { reason, fix, .. }, _) | (_, Outcome::Failed { reason, fix, .. }) => {
+                let key = self.in_parts.as_str();
+                Outcome::failed(reason, format!("{fix}; and abort the upload of {key}, which is left behind"))
             }
-            (_, outcome @ (Outcome::Passed { .. } | Outcome::Skipped { .. })) => outcome,
+            (outcome, Outcome::Passed { .. } | Outcome::Skipped { .. }) => outcome,
         }
     }
 
     pub(super) async fn delete(&mut self) -> Outcome {
-        if self.written.is_empty() {
+        if self.written.is_empty() && self.begun.is_none() {
             return Outcome::skipped("nothing was stored");
         }
-        let mut worst = Outcome::passed("nothing is left behind");
+        let mut worst = self.abort(Outcome::passed("nothing is left behind")).await;
         for written in std::mem::take(&mut self.written) {
             let outcome = match self.delete_one(&written).await {
                 Ok(reply) if reply.status().is_success() || reply.status() == 404 => continue,
                 Ok(reply) => refusal(&reply).needing("s3:DeleteObject"),
                 Err(error) => error.into(),
             };
-            if let Outcome::Failed { reason, fix } = outcome {
+            if let Outcome::Failed { reason, fix, .. } = outcome {
                 worst = Outcome::failed(
                     reason,
                     format!("{fix}; and delete {}, which is left behind", written.key.as_str()),

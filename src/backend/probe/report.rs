@@ -1,6 +1,12 @@
-//! What the checks came to.
+//! What the checks came to, and how long they may take together.
+
+use std::time::Duration;
 
 use serde::Serialize;
+use tokio::time::{Instant, timeout_at};
+use wharf_wire::cors::CorsRule;
+
+use crate::clock;
 
 /// One thing that is checked.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
@@ -79,6 +85,9 @@ pub enum Outcome {
         reason: String,
         /// What to change.
         fix: String,
+        /// The rules to give the bucket, where these are what is missing.
+        #[serde(rename = "corsRules", skip_serializing_if = "Option::is_none")]
+        cors_rules: Option<Box<[CorsRule; 1]>>,
     },
     /// It was not checked.
     Skipped {
@@ -93,7 +102,7 @@ impl Outcome {
     }
 
     pub(super) fn failed(reason: impl Into<String>, fix: impl Into<String>) -> Self {
-        Self::Failed { reason: reason.into(), fix: fix.into() }
+        Self::Failed { reason: reason.into(), fix: fix.into(), cors_rules: None }
     }
 
     pub(super) fn skipped(reason: impl Into<String>) -> Self {
@@ -125,6 +134,24 @@ impl Report {
         self.rows.iter().filter(|row| matches!(row.outcome, Outcome::Failed { .. })).count()
     }
 
+    fn has_failed(&self, check: Check) -> bool {
+        self.rows.iter().any(|row| row.check == check && matches!(row.outcome, Outcome::Failed { .. }))
+    }
+}
+
+/// Makes checks, one after the other, while there is time.
+#[derive(Debug)]
+pub(super) struct Steps {
+    pub(super) report: Report,
+    deadline: Instant,
+}
+
+impl Steps {
+    /// As many as can be made within `patience`.
+    pub(super) fn within(patience: Duration) -> Self {
+        Self { report: Report::default(), deadline: clock::instant() + patience }
+    }
+
     /// Makes a check, unless one that it needs did not pass.
     pub(super) async fn step(
         &mut self,
@@ -132,20 +159,36 @@ impl Report {
         needs: &[Check],
         making: impl Future<Output = Outcome>,
     ) {
-        let lacks = needs.iter().copied().find(|needed| self.has_failed(*needed));
+        let lacks = needs.iter().copied().find(|needed| self.report.has_failed(*needed));
         let outcome = match lacks {
             Some(lacks) => Outcome::skipped(format!("{} failed", lacks.title())),
-            None => making.await,
+            None if self.deadline <= clock::instant() => {
+                Outcome::skipped("the checks before it took all the time")
+            }
+            None => timeout_at(self.deadline, making).await.unwrap_or_else(|_| {
+                Outcome::failed(
+                    "the time for all checks was over before there was an answer",
+                    "see whether the store, or the way to it, is slow; `wharf test` waits longer",
+                )
+            }),
         };
-        self.rows.push(Row { check, outcome });
+        self.report.rows.push(Row { check, outcome });
+    }
+
+    /// Makes a check for which there is always time: what cleans up must not be left out because the store was slow.
+    pub(super) async fn last(
+        &mut self,
+        check: Check,
+        patience: Duration,
+        making: impl Future<Output = Outcome>,
+    ) {
+        self.deadline = self.deadline.max(clock::instant() + patience);
+        self.step(check, &[], making).await;
     }
 
     /// Leaves checks out.
     pub(super) fn skip(&mut self, checks: &[Check], reason: &str) {
-        self.rows.extend(checks.iter().map(|check| Row { check: *check, outcome: Outcome::skipped(reason) }));
-    }
-
-    fn has_failed(&self, check: Check) -> bool {
-        self.rows.iter().any(|row| row.check == check && matches!(row.outcome, Outcome::Failed { .. }))
+        let rows = checks.iter().map(|check| Row { check: *check, outcome: Outcome::skipped(reason) });
+        self.report.rows.extend(rows);
     }
 }

@@ -16,7 +16,7 @@ use thiserror::Error;
 
 pub use list::{Coding, ListPage, ListedObject, read_list};
 pub use read::{
-    CorsRule, DeleteError, DeleteResult, Deleted, ObjectResult, S3Error, read_bucket_names, read_completed,
+    DeleteError, DeleteResult, Deleted, ObjectResult, S3Error, read_bucket_names, read_completed,
     read_copied, read_copied_part, read_cors, read_delete_result, read_error, read_upload_id,
 };
 pub use request::{
@@ -25,8 +25,8 @@ pub use request::{
 };
 pub use write::{
     DECLARATION, ErrorDocument, ObjectNames, write_buckets, write_complete_multipart, write_completed,
-    write_copied, write_copied_part, write_create_bucket, write_delete, write_delete_result, write_error,
-    write_initiated, write_location, write_post_response, write_tagging,
+    write_copied, write_copied_part, write_cors, write_create_bucket, write_delete, write_delete_result,
+    write_error, write_initiated, write_location, write_post_response, write_tagging,
 };
 
 /// Above any answer that Wharf asks for: 10,000 buckets take about 2 MB. A larger document would be held in memory.

@@ -4,6 +4,7 @@ use super::{
     XmlError,
     tree::{Element, parse},
 };
+use crate::cors::CorsRule;
 
 /// `<Error>` as a provider sends it.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -33,34 +34,24 @@ pub fn read_bucket_names(document: &[u8]) -> Result<Vec<String>, XmlError> {
     buckets.map(|mut bucket| bucket.take_text("Name").ok_or(XmlError::Missing("Name"))).collect()
 }
 
-/// One rule of a bucket's CORS configuration.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub struct CorsRule {
-    /// `AllowedOrigin`s.
-    pub allowed_origins: Vec<String>,
-    /// `AllowedMethod`s.
-    pub allowed_methods: Vec<String>,
-    /// `AllowedHeader`s.
-    pub allowed_headers: Vec<String>,
-    /// `ExposeHeader`s.
-    pub expose_headers: Vec<String>,
-    /// `MaxAgeSeconds`.
-    pub max_age_seconds: Option<u32>,
-}
-
 /// Reads a `CORSConfiguration`.
 pub fn read_cors(document: &[u8]) -> Result<Vec<CorsRule>, XmlError> {
     parse(document, "CORSConfiguration")?.into_children("CORSRule").map(cors_rule).collect()
 }
 
 fn cors_rule(mut rule: Element) -> Result<CorsRule, XmlError> {
+    const KNOWN: [&str; 6] =
+        ["ID", "AllowedOrigin", "AllowedMethod", "AllowedHeader", "ExposeHeader", "MaxAgeSeconds"];
+    let has_more = rule.children.iter().any(|child| !KNOWN.contains(&child.name.as_str()));
     let max_age = rule.take_text("MaxAgeSeconds").map(|seconds| seconds.trim().parse());
     Ok(CorsRule {
+        id: rule.take_text("ID").filter(|id| !id.is_empty()),
         allowed_origins: rule.texts("AllowedOrigin"),
         allowed_methods: rule.texts("AllowedMethod"),
         allowed_headers: rule.texts("AllowedHeader"),
         expose_headers: rule.texts("ExposeHeader"),
         max_age_seconds: max_age.transpose().map_err(|_| XmlError::Missing("MaxAgeSeconds"))?,
+        has_more,
     })
 }
 
@@ -214,13 +205,15 @@ mod tests {
         let document = b"<CORSConfiguration><CORSRule><AllowedOrigin>https://a.example</AllowedOrigin>\
             <AllowedOrigin>https://b.example</AllowedOrigin><AllowedMethod>PUT</AllowedMethod>\
             <AllowedHeader>*</AllowedHeader><ExposeHeader>ETag</ExposeHeader><MaxAgeSeconds> 3000 </MaxAgeSeconds>\
-            </CORSRule><CORSRule><AllowedMethod>GET</AllowedMethod></CORSRule></CORSConfiguration>";
+            <ID>one</ID></CORSRule><CORSRule><ID/><AllowedMethod>GET</AllowedMethod></CORSRule></CORSConfiguration>";
         let rules = read_cors(document).unwrap();
         assert_eq!(rules[0].allowed_origins, ["https://a.example", "https://b.example"]);
         assert_eq!(rules[0].expose_headers, ["ETag"]);
-        assert_eq!(rules[0].max_age_seconds, Some(3000));
+        assert_eq!((rules[0].max_age_seconds, rules[0].id.as_deref()), (Some(3000), Some("one")));
         let second = CorsRule { allowed_methods: vec![String::from("GET")], ..CorsRule::default() };
         assert_eq!(rules[1..], [second]);
+        let more = b"<CORSConfiguration><CORSRule><Vendor/></CORSRule></CORSConfiguration>";
+        assert!(read_cors(more).unwrap()[0].has_more);
         let odd =
             b"<CORSConfiguration><CORSRule><MaxAgeSeconds>-1</MaxAgeSeconds></CORSRule></CORSConfiguration>";
         assert_eq!(read_cors(odd), Err(XmlError::Missing("MaxAgeSeconds")));

@@ -1,6 +1,6 @@
 //! The documents that Wharf writes.
 
-use crate::date::Timestamp;
+use crate::{cors::CorsRule, date::Timestamp};
 
 use super::{DeleteResult, ObjectResult, ObjectToDelete};
 
@@ -89,6 +89,23 @@ pub fn write_location(region: Option<&str>) -> String {
 /// Writes a `CreateBucketConfiguration`: what a provider must be told of a bucket outside of S3's first region.
 pub fn write_create_bucket(region: &str) -> String {
     Writer::document("CreateBucketConfiguration", |document| document.text("LocationConstraint", region))
+}
+
+/// Writes a `CORSConfiguration`, with the elements of a rule in the documented order.
+pub fn write_cors(rules: &[CorsRule]) -> String {
+    Writer::document("CORSConfiguration", |document| {
+        for rule in rules {
+            document.element("CORSRule", |out| {
+                out.optional("ID", rule.id.as_deref());
+                out.texts("AllowedHeader", &rule.allowed_headers);
+                out.texts("AllowedMethod", &rule.allowed_methods);
+                out.texts("AllowedOrigin", &rule.allowed_origins);
+                out.texts("ExposeHeader", &rule.expose_headers);
+                let seconds = rule.max_age_seconds.map(|seconds| seconds.to_string());
+                out.optional("MaxAgeSeconds", seconds.as_deref());
+            });
+        }
+    })
 }
 
 /// Writes a `PostResponse`, the answer to a form that asked for one.
@@ -240,6 +257,10 @@ impl Writer {
         }
     }
 
+    fn texts(&mut self, name: &str, texts: &[String]) {
+        texts.iter().for_each(|text| self.text(name, text));
+    }
+
     fn escaped(&mut self, text: &str) {
         escape_into(text, &mut self.0);
     }
@@ -286,8 +307,8 @@ fn escape_into(text: &str, out: &mut String) {
 mod tests {
     use super::{
         super::{
-            DeleteError, Deleted, read_bucket_names, read_create_bucket, read_delete, read_delete_result,
-            read_error, read_upload_id,
+            DeleteError, Deleted, read_bucket_names, read_cors, read_create_bucket, read_delete,
+            read_delete_result, read_error, read_upload_id,
         },
         *,
     };
@@ -366,6 +387,27 @@ mod tests {
         };
         let result = DeleteResult { deleted: vec![deleted], errors: vec![error] };
         assert_eq!(read_delete_result(write_delete_result(&result).as_bytes()), Ok(result));
+    }
+
+    #[test]
+    fn cors_rules_are_read_again() {
+        let texts = |texts: &[&str]| texts.iter().map(|text| (*text).to_owned()).collect();
+        let full = CorsRule {
+            id: Some(String::from("<w&>")),
+            allowed_origins: texts(&["https://a.example", "https://*.b.example"]),
+            allowed_methods: texts(&["PUT", "GET"]),
+            allowed_headers: texts(&["*"]),
+            expose_headers: texts(&["ETag", "x-amz-version-id"]),
+            max_age_seconds: Some(0),
+            has_more: false,
+        };
+        let least = CorsRule { allowed_methods: texts(&["GET"]), ..CorsRule::default() };
+        let rules = vec![full, least];
+        let written = write_cors(&rules);
+        assert_eq!(read_cors(written.as_bytes()), Ok(rules));
+        let start =
+            [DECLARATION, "<CORSConfiguration xmlns=\"", NAMESPACE, "\"><CORSRule><ID>&lt;w&amp;&gt;</ID>"];
+        assert!(written.starts_with(&start.concat()), "{written}");
     }
 
     #[test]
