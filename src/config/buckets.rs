@@ -1,19 +1,17 @@
 //! `[buckets.NAME]`: what apps ask for, and where it is kept.
 
-use std::{collections::BTreeMap, sync::Arc};
+use std::collections::BTreeMap;
 
-use wharf_provider::{
-    Encryption, Profile, Provider, StorageClass,
-    cdn::{CdnDomain, CdnError, CdnHash, CdnSigner},
-};
+use wharf_provider::{Encryption, Profile, Provider, StorageClass};
 use wharf_wire::names::BucketName;
 
 use super::{
-    checked::{Accept, BucketConfig, CdnConfig, DirectUploads, EncryptionChoice, EventsConfig, Topic},
+    cdn,
+    checked::{Accept, BucketConfig, DirectUploads, EncryptionChoice, EventsConfig, Topic},
     mirrors, names,
     providers::{self, NamedProvider, Providers},
     raw::{Table, nearest, quoted},
-    secret::{self, SecretKeys},
+    secret::SecretKeys,
 };
 
 /// Bytes of a key prefix: the object's own name needs the rest of S3's 1,024.
@@ -41,7 +39,7 @@ pub(super) fn read(root: &mut Table<'_>, providers: &Providers) -> Buckets {
 
 fn bucket(name: &str, table: &mut Table<'_>, providers: &Providers) -> Option<BucketConfig> {
     let home = home(table, providers);
-    let cdn = table.table("cdn", cdn);
+    let cdn = table.table("cdn", cdn::read);
     let public = table.boolean("public", false);
     let direct_uploads = table.choice("direct_uploads", &DIRECT_UPLOADS).unwrap_or_default();
     let accept = table.section("accept", accept);
@@ -178,44 +176,6 @@ fn check_kms_key(text: &str) -> Result<String, &'static str> {
         Ok(text.to_owned())
     } else {
         Err("is no id, ARN or alias of a key")
-    }
-}
-
-fn cdn(table: &mut Table<'_>) -> Option<CdnConfig> {
-    let hint = "write the domain alone: `cdn.example.com`";
-    let domain = table.required("domain", hint).and_then(|entry| entry.parsed(hint, cdn_domain));
-    let signer = cdn_signer(table);
-    Some(CdnConfig { domain: domain?, signer: signer.map(Arc::new) })
-}
-
-/// The CDN's own error repeats what was written, which the configuration's never do.
-fn cdn_domain(text: &str) -> Result<CdnDomain, &'static str> {
-    CdnDomain::parse(text).map_err(|_| "is no domain")
-}
-
-fn cdn_signer(table: &mut Table<'_>) -> Option<CdnSigner> {
-    const HASHES: [(&str, CdnHash); 2] = [("SHA1", CdnHash::Sha1), ("SHA256", CdnHash::Sha256)];
-    let key_pair_id = table.text("key_pair_id");
-    let private_key = table.entry("private_key_file");
-    let hash = table.choice("hash", &HASHES).unwrap_or_default();
-    match (key_pair_id, private_key) {
-        (Some(id), Some(file)) => {
-            let signer = CdnSigner::from_pem(&id, &secret::from_file(file)?);
-            let signer = signer.map_err(|error| {
-                let at = if error == CdnError::KeyPairId { "key_pair_id" } else { "private_key_file" };
-                table.problem(at, error.to_string(), "");
-            });
-            Some(signer.ok()?.with_hash(hash))
-        }
-        (None, Some(_)) => {
-            table.problem("key_pair_id", "is missing", "write the id of the public key, `K…`");
-            None
-        }
-        (Some(_), None) => {
-            table.problem("private_key_file", "is missing", "name the PEM file of the private key");
-            None
-        }
-        (None, None) => None,
     }
 }
 

@@ -378,6 +378,19 @@ pub struct CdnConfig {
     pub domain: CdnDomain,
     /// What signs for a private distribution.
     pub signer: Option<Arc<CdnSigner>>,
+    /// What its cookies are like.
+    pub cookies: CdnCookies,
+}
+
+/// Attributes of a CDN's signed cookies.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct CdnCookies {
+    /// The domain that they are sent to; without one it is the CDN's host.
+    pub domain: Option<String>,
+    /// The paths that they are sent to begin with it.
+    pub path: String,
+    /// Seconds that they open anything when the caller says nothing.
+    pub expires_seconds: Option<u32>,
 }
 
 /// What a bucket's uploads must be. Empty lists refuse nothing.

@@ -9,6 +9,7 @@
 //! This is the only folder that reads the environment, and it does so once, into an [`Environment`].
 
 mod buckets;
+mod cdn;
 pub mod checked;
 mod environment;
 #[cfg(test)]

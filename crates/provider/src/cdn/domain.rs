@@ -49,9 +49,24 @@ impl CdnDomain {
 
     /// The object's address, percent-encoded and without a signature.
     pub fn url(&self, key: &ObjectKey) -> String {
-        let mut url = format!("{}/", self.origin);
+        let mut url = self.root();
         encode::path(key.as_str(), &mut url);
         url
+    }
+
+    /// What stands before every key.
+    pub(super) fn root(&self) -> String {
+        format!("{}/", self.origin)
+    }
+
+    /// The host's name alone, as a cookie's `Domain` has it.
+    pub fn host(&self) -> &str {
+        self.origin.split_once("://").map_or("", |(_, host)| host)
+    }
+
+    /// Whether browsers reach it by TLS.
+    pub fn is_https(&self) -> bool {
+        self.origin.starts_with("https://")
     }
 }
 

@@ -2,19 +2,24 @@
 //!
 //! A CDN is a domain ([`CdnDomain`]); an object on it has an address ([`CdnObject`]). CloudFront refuses the bare
 //! address of an object in a private distribution: it wants a policy, a signature over it and the public key's id in
-//! the query. [`CdnSigner`] adds them. The bytes of the address that are signed are the bytes that are sent, because one
+//! the query, or in cookies. [`CdnSigner`] makes both. The bytes of the address that are signed are the bytes that are sent, because one
 //! encoder makes both.
 //!
 //! Facts and where AWS states them:
 //! - the query, the policy's JSON and the base64 with `-_~` for `+=/`:
 //!   <https://docs.aws.amazon.com/AmazonCloudFront/latest/DeveloperGuide/private-content-creating-signed-url-canned-policy.html>,
 //!   <https://docs.aws.amazon.com/AmazonCloudFront/latest/DeveloperGuide/private-content-creating-signed-url-custom-policy.html>;
+//! - the cookies' names, and that a canned policy is about one address and a custom one may end in `*`:
+//!   <https://docs.aws.amazon.com/AmazonCloudFront/latest/DeveloperGuide/private-content-setting-signed-cookie-canned-policy.html>,
+//!   <https://docs.aws.amazon.com/AmazonCloudFront/latest/DeveloperGuide/private-content-setting-signed-cookie-custom-policy.html>;
 //! - keys are RSA 2048 or ECDSA P-256, in PEM:
 //!   <https://docs.aws.amazon.com/AmazonCloudFront/latest/DeveloperGuide/private-content-trusted-signers.html>;
-//! - both kinds hash with SHA-1 unless `Hash-Algorithm=SHA256` stands in the query:
+//! - both kinds hash with SHA-1 unless `Hash-Algorithm=SHA256` stands in the query, or `CloudFront-Hash-Algorithm` among the
+//!   cookies:
 //!   <https://aws.amazon.com/about-aws/whats-new/2025/09/amazon-cloudfront-ecdsa-signed-urls/>,
 //!   <https://aws.amazon.com/about-aws/whats-new/2026/04/amazon-cloudfront-sha-256-signed-urls/>.
 
+mod cookies;
 mod domain;
 mod policy;
 mod private_key;
@@ -22,6 +27,7 @@ mod signer;
 
 use thiserror::Error;
 
+pub use cookies::{CdnCookie, CdnResource};
 pub use domain::{CdnDomain, CdnObject};
 pub use policy::CdnPolicy;
 pub use signer::{CdnHash, CdnSigner};

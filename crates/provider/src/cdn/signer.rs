@@ -1,4 +1,4 @@
-//! The key that signs for a private distribution, and the URL that comes of it.
+//! The key that signs for a private distribution, and the URL or the cookies that come of it.
 
 use std::fmt;
 
@@ -6,7 +6,7 @@ use base64::{Engine as _, engine::general_purpose::STANDARD};
 use secrecy::SecretString;
 use wharf_wire::sigv4::presign::SignedUrl;
 
-use super::{CdnError, CdnObject, CdnPolicy, private_key::PrivateKey};
+use super::{CdnCookie, CdnError, CdnObject, CdnPolicy, CdnResource, private_key::PrivateKey};
 
 /// What a policy is hashed with before it is signed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -14,7 +14,7 @@ pub enum CdnHash {
     /// CloudFront's default, for both kinds of key.
     #[default]
     Sha1,
-    /// SHA-256, which the URL says with `Hash-Algorithm=SHA256`.
+    /// SHA-256, which the URL says with `Hash-Algorithm=SHA256`, and cookies with one more of them.
     Sha256,
 }
 
@@ -64,6 +64,30 @@ impl CdnSigner {
         Ok(SignedUrl::from_signed(format!(
             "{address}{separator}{validity}&Signature={signature}&Key-Pair-Id={key_pair_id}{hash}"
         )))
+    }
+
+    /// Signs cookies that open `resource`: `CloudFront-Policy` (or, for a canned policy, `CloudFront-Expires`),
+    /// `CloudFront-Signature`, `CloudFront-Key-Pair-Id`, and what says the hash where it is not the default.
+    ///
+    /// A resource that stands for many addresses makes the policy a custom one.
+    pub fn cookies(&self, resource: &CdnResource, policy: &CdnPolicy) -> Result<Vec<CdnCookie>, CdnError> {
+        let document = policy.document(resource.as_str())?;
+        let signature = self.private_key.sign(self.hash, document.as_bytes())?;
+        let validity = if policy.is_canned() && !resource.is_pattern() {
+            CdnCookie::new("CloudFront-Expires", policy.expires_at.unix_seconds().to_string())
+        } else {
+            CdnCookie::new("CloudFront-Policy", encode_base64(document.as_bytes()))
+        };
+        let mut cookies = vec![
+            validity,
+            CdnCookie::new("CloudFront-Signature", encode_base64(&signature)),
+            CdnCookie::new("CloudFront-Key-Pair-Id", self.key_pair_id.as_str()),
+        ];
+        match self.hash {
+            CdnHash::Sha1 => {}
+            CdnHash::Sha256 => cookies.push(CdnCookie::new("CloudFront-Hash-Algorithm", "SHA256")),
+        }
+        Ok(cookies)
     }
 }
 
@@ -121,9 +145,20 @@ mod tests {
         CdnSigner::from_pem("K2JCJMDEHXQW5F", &SecretString::from(pem)).unwrap()
     }
 
+    fn signer_of(private_key: &str, hash: &str) -> CdnSigner {
+        let hash = if hash == "sha1" { CdnHash::Sha1 } else { CdnHash::Sha256 };
+        signer(if private_key == "rsa" { RSA } else { ECDSA }).with_hash(hash)
+    }
+
+    fn policy(vector: &VectorPolicy) -> CdnPolicy {
+        CdnPolicy {
+            expires_at: EXPIRES_AT,
+            starts_at: vector.starts_at.map(|seconds| Timestamp::from_unix_millis(seconds * 1000)),
+            source_ip: vector.source_ip.as_ref().map(|block| block.parse().unwrap()),
+        }
+    }
+
     fn sign(vector: &Vector) -> String {
-        let signer = signer(if vector.private_key == "rsa" { RSA } else { ECDSA });
-        let hash = if vector.hash == "sha1" { CdnHash::Sha1 } else { CdnHash::Sha256 };
         let query: Vec<_> =
             vector.query.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect();
         let object = CdnObject {
@@ -131,12 +166,8 @@ mod tests {
             key: &ObjectKey::parse(&vector.key).unwrap(),
             query: &query,
         };
-        let policy = CdnPolicy {
-            expires_at: EXPIRES_AT,
-            starts_at: vector.policy.starts_at.map(|seconds| Timestamp::from_unix_millis(seconds * 1000)),
-            source_ip: vector.policy.source_ip.as_ref().map(|block| block.parse().unwrap()),
-        };
-        signer.with_hash(hash).sign(&object, &policy).unwrap().into_exposed()
+        let signer = signer_of(&vector.private_key, &vector.hash);
+        signer.sign(&object, &policy(&vector.policy)).unwrap().into_exposed()
     }
 
     #[test]
@@ -147,6 +178,57 @@ mod tests {
         for vector in &vectors {
             assert_eq!(sign(vector), vector.url);
         }
+    }
+
+    /// One set of cookies, whose policy and signature botocore's `CloudFrontSigner` made; see `testdata/cdn/make_vectors.py`.
+    #[derive(Deserialize)]
+    struct CookieVector {
+        prefix: Option<String>,
+        key: Option<String>,
+        policy: VectorPolicy,
+        private_key: String,
+        hash: String,
+        cookies: Vec<(String, String)>,
+    }
+
+    #[test]
+    fn cookies_equal_those_of_an_independent_signer() {
+        let vectors: Vec<CookieVector> =
+            serde_json::from_str(include_str!("../../testdata/cdn/cookies.json")).unwrap();
+        assert_eq!(vectors.len(), 48);
+        let domain = CdnDomain::parse("cdn.eu.example.co.uk").unwrap();
+        for vector in &vectors {
+            let resource = match (&vector.prefix, &vector.key) {
+                (Some(prefix), _) => CdnResource::below(&domain, prefix),
+                (None, key) => {
+                    let key = ObjectKey::parse(key.as_ref().unwrap()).unwrap();
+                    CdnResource::object(&CdnObject { domain: &domain, key: &key, query: &[] }).unwrap()
+                }
+            };
+            let cookies =
+                signer_of(&vector.private_key, &vector.hash).cookies(&resource, &policy(&vector.policy));
+            let cookies = cookies.unwrap();
+            let made: Vec<_> =
+                cookies.iter().map(|cookie| (cookie.name().to_owned(), cookie.expose().to_owned())).collect();
+            assert_eq!(made, vector.cookies, "{}", resource.as_str());
+        }
+    }
+
+    #[test]
+    fn a_prefix_opens_what_begins_with_it_and_no_pattern_of_its_own() {
+        let domain = CdnDomain::parse("cdn.example.com").unwrap();
+        for (prefix, resource) in [
+            ("", "https://cdn.example.com/*"),
+            ("films/", "https://cdn.example.com/films/*"),
+            ("a*?b", "https://cdn.example.com/a%2A%3Fb*"),
+        ] {
+            assert_eq!(CdnResource::below(&domain, prefix).as_str(), resource);
+        }
+        let cookies = signer(ECDSA).cookies(&CdnResource::below(&domain, ""), &CdnPolicy::until(EXPIRES_AT));
+        let cookies = cookies.unwrap();
+        assert_eq!(format!("{:?}", cookies[1]), r#"CdnCookie { name: "CloudFront-Signature", .. }"#);
+        let is_token = |byte: u8| byte.is_ascii_alphanumeric() || b"-_~".contains(&byte);
+        assert!(cookies.iter().all(|cookie| cookie.expose().bytes().all(is_token)));
     }
 
     #[test]

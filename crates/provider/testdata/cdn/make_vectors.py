@@ -1,4 +1,5 @@
-"""Writes vectors.json: CloudFront signed URLs made by botocore's CloudFrontSigner and pyca/cryptography.
+"""Writes vectors.json and cookies.json: CloudFront signed URLs and cookies made by botocore's CloudFrontSigner and
+pyca/cryptography.
 
     pip install botocore cryptography && python make_vectors.py
 
@@ -85,6 +86,24 @@ def vector(key, query, policy, kind, digest):
     return {"key": key, "query": query, "policy": policy, "private_key": kind, "hash": digest, "url": signed}
 
 
+def cookies(prefix, key, policy, kind, digest):
+    """A cookie has the same policy and signature as a URL for the same resource has in its query."""
+    signer = CloudFrontSigner(KEY_PAIR_ID, SIGNERS[kind, digest])
+    resource = address(key, []) if prefix is None else address(prefix, []) + "*"
+    if prefix is None and not policy:
+        signed = signer.generate_presigned_url(resource, date_less_than=moment(EXPIRES_AT))
+    else:
+        document = signer.build_policy(
+            resource, moment(EXPIRES_AT), moment(policy.get("starts_at")), policy.get("source_ip")
+        )
+        signed = signer.generate_presigned_url(resource, policy=document)
+    pairs = [pair.split("=", 1) for pair in signed[len(resource) + 1 :].split("&")]
+    pairs = [[f"CloudFront-{name}", value] for name, value in pairs]
+    if digest == "sha256":
+        pairs.append(["CloudFront-Hash-Algorithm", "SHA256"])
+    return {"prefix": prefix, "key": key, "policy": policy, "private_key": kind, "hash": digest, "cookies": pairs}
+
+
 vectors = [
     vector(key, query, policy, kind, digest)
     for key in KEYS
@@ -94,3 +113,12 @@ vectors = [
 ]
 (HERE / "vectors.json").write_text(json.dumps(vectors, ensure_ascii=False, indent=1) + "\n")
 print(len(vectors), "vectors")
+
+cookie_vectors = [
+    cookies(prefix, key, policy, kind, digest)
+    for prefix, key in [("films/süd */", None), ("", None), (None, KEYS[1])]
+    for policy in POLICIES
+    for kind, digest in SIGNERS
+]
+(HERE / "cookies.json").write_text(json.dumps(cookie_vectors, ensure_ascii=False, indent=1) + "\n")
+print(len(cookie_vectors), "sets of cookies")
