@@ -23,6 +23,7 @@ use wharf::{
         rate_limit::{RateLimits, Standing},
     },
     seal::Sealer,
+    server::Drain,
     store::SharedStore,
     upload_api::{Call, Parts, UploadApi, route},
 };
@@ -103,5 +104,6 @@ fn api() -> UploadApi {
         sealer: Arc::new(Sealer::new(&[SecretString::from("00".repeat(32))]).unwrap()),
         config: Arc::new(config),
         clock: Clock::System,
+        drain: Drain::default(),
     })
 }

@@ -313,6 +313,7 @@ fn snapshot(
         rate_limits: Arc::clone(&rate_limits),
         sealer: Arc::clone(&sealer),
         clock: *clock,
+        drain: drain.clone(),
     });
     let events = Events::new(Arc::clone(&config), Arc::clone(mirrors));
     let events = events

@@ -40,6 +40,7 @@ use self::{
 };
 use super::{
     SigningKeys,
+    probe::Probe,
     upstream::{Reach, ReplyStream, SendBody, Upstream, UpstreamError},
 };
 use crate::{
@@ -172,6 +173,21 @@ impl Origin {
     /// The account that requests are signed for.
     pub fn account(&self) -> &Account {
         &self.account
+    }
+
+    /// What finds out whether the provider can be used, within `patience`. It goes the same way as requests do, but past the
+    /// breaker and the slots: these would tell of themselves. Which bucket it tries, for which pages, is still to be said.
+    pub fn probe(&self, patience: Duration) -> Probe<'_> {
+        Probe {
+            upstream: &self.known.upstream,
+            reach: self.reach,
+            account: &self.account,
+            bucket: None,
+            origins: &[],
+            id: "",
+            clock: self.clock,
+            patience,
+        }
     }
 
     /// Signs `outgoing`, sends it and waits for the head of the reply. Every reply is one, whatever its status.

@@ -119,6 +119,7 @@ codes! {
     JournalUnavailable ServiceUnavailable "JOURNAL_UNAVAILABLE" SERVICE_UNAVAILABLE Gateway "The journal of mirrored buckets cannot be written.";
     Overloaded SlowDown "OVERLOADED" SERVICE_UNAVAILABLE Gateway "More requests in flight than configured.";
     Internal InternalError "INTERNAL_ERROR" INTERNAL_SERVER_ERROR Gateway "A defect in Wharf.";
+    CorsConfigurationFailed ServiceUnavailable "CORS_CONFIGURATION_FAILED" BAD_GATEWAY Upstream "The provider did not take the CORS rules.";
     UpstreamError ServiceUnavailable "UPSTREAM_ERROR" BAD_GATEWAY Upstream "The provider, or the app behind Wharf, gave no sound reply.";
     UpstreamTimeout ServiceUnavailable "UPSTREAM_TIMEOUT" GATEWAY_TIMEOUT Upstream "The provider, or the app behind Wharf, did not answer in time.";
 }

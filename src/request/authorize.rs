@@ -17,7 +17,12 @@ pub fn authorize(identity: &Identity, action: Action, bucket: &str, key: &str) -
         return Ok(());
     }
     Err(Error::new(Code::AccessDenied, "This key may not do this here.")
-        .hint("A grant of the key in the configuration must name the bucket, a prefix of the object's key, and the action."))
+        .hint(match action {
+            Action::Configure => "A grant of the key in the configuration must name the bucket, no prefix, and the action \"configure\".",
+            Action::Read | Action::Write | Action::Delete | Action::List | Action::Acl | Action::Lock => {
+                "A grant of the key in the configuration must name the bucket, a prefix of the object's key, and the action."
+            }
+        }))
 }
 
 /// Whether an error may tell the caller of `bucket`: a name is no secret to whoever may use it, and to nobody else.

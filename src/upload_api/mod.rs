@@ -11,6 +11,7 @@ mod batch;
 #[allow(dead_code, unused_imports, reason = "handlers that ask are on their way")]
 mod body;
 mod complete_token;
+mod cors;
 mod download;
 mod endpoint_guard;
 mod expiry;
@@ -27,6 +28,7 @@ mod route;
 mod signed_url;
 mod storage;
 mod target;
+mod test_connection;
 mod upload;
 mod upload_id;
 mod validate_key;
@@ -51,6 +53,7 @@ use crate::{
         rate_limit::{RateLimits, Standing},
     },
     seal::Sealer,
+    server::Drain,
 };
 
 pub use complete_token::{CompleteToken, Place};
@@ -86,6 +89,8 @@ pub struct Parts {
     pub sealer: Arc<Sealer>,
     /// What tells how long an answer took.
     pub clock: Clock,
+    /// What owns the tasks that outlive their request.
+    pub drain: Drain,
 }
 
 /// One authenticated request.
@@ -130,6 +135,9 @@ impl UploadApi {
             Operation::SignedUrl => Handler::Signs(signed_url::handle),
             Operation::BatchSignedUrl => Handler::Signs(batch::handle),
             Operation::DownloadSignedUrl => Handler::Signs(download::handle),
+            Operation::CorsSetUp => Handler::Asks(cors::set_up),
+            Operation::CorsVerify => Handler::Asks(cors::verify),
+            Operation::TestConnection => Handler::Asks(test_connection::handle),
             Operation::ValidateKey => return validate_key::handle(call.identity),
         };
         let provider = provider.as_deref().unwrap_or_default();
@@ -177,7 +185,6 @@ type Answer = Result<Response<Full<Bytes>>, Error>;
 enum Handler {
     /// At once.
     Signs(fn(&Request<'_>) -> Answer),
-    #[allow(dead_code, reason = "handlers that ask are on their way")]
     /// When the provider has answered. On the heap, so that what only signs does not have to have room for it.
     Asks(for<'r> fn(&'r Request<'r>) -> BoxFuture<'r, Answer>),
 }

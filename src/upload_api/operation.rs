@@ -77,6 +77,12 @@ operations! {
     /// Sign a download.
     DownloadSignedUrl "download_signed_url" ["POST"] Read
         [Download "signed-url", Bucket "download-url", Bucket "download"];
+    /// Let pages use a bucket, by the CORS rules that its provider keeps.
+    CorsSetUp "cors_set_up" ["POST"] Configure [Bucket "cors/setup", Bucket "cors/configure"];
+    /// Say whether pages can use a bucket.
+    CorsVerify "cors_verify" ["POST"] Configure [Bucket "cors/verify"];
+    /// Find out whether a bucket can be used, and if not, what to change.
+    TestConnection "test_connection" ["POST"] Write [Bucket "test-connection"];
     /// Tell the caller about the key that it came with.
     ValidateKey "validate_key" ["POST"] Read [Nothing "validate-key"];
 }

@@ -101,6 +101,7 @@ fn api(toml: &str) -> UploadApi {
         sealer: Arc::new(Sealer::new(&[SecretString::from("00".repeat(32))]).unwrap()),
         config: Arc::new(config),
         clock,
+        drain: Drain::default(),
     })
 }
 

@@ -58,8 +58,12 @@ impl Probe<'_> {
         let query = [("cors", "")];
         let call = Call { bucket: Some(bucket.name), query: &query, ..Call::default() };
         let reply: Result<_, ProbeError> = self.call(call).await;
-        let reply = reply.ok().filter(|reply| reply.status().is_success())?;
-        xml::read_cors(reply.body()).ok()
+        let reply = reply.ok()?;
+        if reply.status().is_success() {
+            return xml::read_cors(reply.body()).ok();
+        }
+        let error = xml::read_error(reply.body()).ok()?;
+        (error.code == "NoSuchCORSConfiguration").then(Vec::new)
     }
 
     /// What to change where a page may not upload. `rules` are the bucket's own, as far as they are known.
@@ -67,6 +71,7 @@ impl Probe<'_> {
         let profile = self.account.profile();
         let fix = match (profile.cors, rules) {
             (CorsSupport::Otherwise(instead), None) => return Outcome::failed(reason, instead),
+            (_, Some([])) => "the bucket has no CORS rules: give it this one".to_owned(),
             (_, Some(rules)) => format!("none of the bucket's {} rules fits: add this one", rules.len()),
             (CorsSupport::Bucket, None) => "give the bucket this CORS rule".to_owned(),
         };

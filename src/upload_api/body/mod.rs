@@ -120,7 +120,9 @@ pub(super) struct CompleteFields<'a> {
 /// Which pages may use a bucket.
 #[derive(Debug, Default)]
 pub(super) struct CorsFields<'a> {
+    /// Clients send the same under both names.
     pub(super) origins: Option<Texts<'a>>,
+    pub(super) allowed_origins: Option<Texts<'a>>,
     pub(super) methods: Option<Texts<'a>>,
     pub(super) headers: Option<Texts<'a>>,
     pub(super) expose_headers: Option<Texts<'a>>,
@@ -236,6 +238,7 @@ impl<'de> Reader<'_, 'de> {
             Name::CompleteToken => fill(&mut body.complete.token, map),
             Name::Etag => fill(&mut body.complete.etag, map),
             Name::Origins => fill(&mut body.cors.origins, map),
+            Name::AllowedOrigins => fill(&mut body.cors.allowed_origins, map),
             Name::AllowedMethods => fill(&mut body.cors.methods, map),
             Name::AllowedHeaders => fill(&mut body.cors.headers, map),
             Name::ExposeHeaders => fill(&mut body.cors.expose_headers, map),

@@ -141,7 +141,8 @@ names! {
     VersionIdMarker Plain ["versionIdMarker"] Text InvalidJson;
     CompleteToken Plain ["completeToken"] Text InvalidJson;
     Etag Plain ["etag"] Text InvalidJson;
-    Origins Plain ["origins" | "allowedOrigins"] Texts InvalidJson;
+    Origins Plain ["origins"] Texts InvalidJson;
+    AllowedOrigins Plain ["allowedOrigins"] Texts InvalidJson;
     AllowedMethods Plain ["allowedMethods"] Texts InvalidJson;
     AllowedHeaders Plain ["allowedHeaders"] Texts InvalidJson;
     ExposeHeaders Plain ["exposeHeaders"] Texts InvalidJson;

@@ -14,5 +14,6 @@ pub(crate) mod s3_form;
 pub(crate) mod shelf;
 pub(crate) mod store;
 pub(crate) mod tee;
+pub(crate) mod troubled_store;
 pub(crate) mod two_stores;
 pub(crate) mod witness;

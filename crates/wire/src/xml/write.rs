@@ -258,7 +258,9 @@ impl Writer {
     }
 
     fn texts(&mut self, name: &str, texts: &[String]) {
-        texts.iter().for_each(|text| self.text(name, text));
+        for text in texts {
+            self.text(name, text);
+        }
     }
 
     fn escaped(&mut self, text: &str) {
