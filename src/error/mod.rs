@@ -99,6 +99,7 @@ codes! {
     MissingKmsKey InvalidArgument "MISSING_KMS_KEY" BAD_REQUEST Client "SSE-KMS without a key.";
     InvalidKmsKeyFormat InvalidArgument "INVALID_KMS_KEY_FORMAT" BAD_REQUEST Client "The KMS key is no id, ARN or alias.";
     InvalidCdnDomain InvalidArgument "INVALID_CLOUDFRONT_DOMAIN" BAD_REQUEST Client "The CDN's domain cannot be one.";
+    CdnNotConfigured InvalidArgument "CDN_NOT_CONFIGURED" BAD_REQUEST Client "Wharf signs for no CDN in front of the bucket.";
     ExpiryTooShort InvalidArgument "EXPIRY_TOO_SHORT" BAD_REQUEST Client "The URL would expire too soon.";
     ExpiryTooLong InvalidArgument "EXPIRY_TOO_LONG" BAD_REQUEST Client "The URL would live too long.";
     FileTooLarge EntityTooLarge "FILE_TOO_LARGE" BAD_REQUEST Client "The file is larger than allowed.";

@@ -98,7 +98,7 @@ fn cdn_url(
 
 /// The caller's key. It is not normalised, so a key that a store might normalise is refused: signed as `a/../b`, a store
 /// that walks up would serve `b`.
-fn key<'b>(fields: &'b GetFields<'_>) -> Result<&'b str, Error> {
+pub(super) fn key<'b>(fields: &'b GetFields<'_>) -> Result<&'b str, Error> {
     let key = non_empty(fields.key.as_ref())
         .ok_or_else(|| Error::new(Code::MissingKey, "Missing: `key` (or `fileKey`)."))?;
     if key.split(['/', '\\']).any(|part| matches!(part, "." | "..")) {

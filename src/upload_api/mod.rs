@@ -10,6 +10,7 @@
 mod batch;
 #[allow(dead_code, unused_imports, reason = "handlers that ask are on their way")]
 mod body;
+mod cdn_cookies;
 mod complete_token;
 mod cors;
 mod download;
@@ -135,6 +136,7 @@ impl UploadApi {
             Operation::SignedUrl => Handler::Signs(signed_url::handle),
             Operation::BatchSignedUrl => Handler::Signs(batch::handle),
             Operation::DownloadSignedUrl => Handler::Signs(download::handle),
+            Operation::CdnCookies => Handler::Signs(cdn_cookies::handle),
             Operation::CorsSetUp => Handler::Asks(cors::set_up),
             Operation::CorsVerify => Handler::Asks(cors::verify),
             Operation::TestConnection => Handler::Asks(test_connection::handle),

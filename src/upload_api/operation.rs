@@ -77,6 +77,8 @@ operations! {
     /// Sign a download.
     DownloadSignedUrl "download_signed_url" ["POST"] Read
         [Download "signed-url", Bucket "download-url", Bucket "download"];
+    /// Sign cookies with which a browser reads from a bucket's private CDN.
+    CdnCookies "cdn_cookies" ["POST"] Read [Bucket "cdn/cookies"];
     /// Let pages use a bucket, by the CORS rules that its provider keeps.
     CorsSetUp "cors_set_up" ["POST"] Configure [Bucket "cors/setup", Bucket "cors/configure"];
     /// Say whether pages can use a bucket.

@@ -45,6 +45,11 @@ fn what_is_wrong_with_a_cdn_is_reported_where_it_stands() {
         (with_key(r#"key_pair_id = "K2", hash = "MD5""#), "hash"),
         (with_cdn(no_key), "private_key_file"),
         (with_cdn(r#"{ domain = "cdn.example.com/images" }"#), "domain"),
+        (with_key(r#"key_pair_id = "K2", cookies = { domain = "example.org" }"#), "cookies.domain"),
+        (with_key(r#"key_pair_id = "K2", cookies = { domain = "ample.co.uk" }"#), "cookies.domain"),
+        (with_key(r#"key_pair_id = "K2", cookies = { path = "films/" }"#), "cookies.path"),
+        (with_key(r#"key_pair_id = "K2", cookies = { path = "/a; Domain=b" }"#), "cookies.path"),
+        (with_key(r#"key_pair_id = "K2", cookies = { expires_seconds = 59 }"#), "cookies.expires_seconds"),
     ] {
         let error = result.unwrap_err();
         let paths: Vec<_> = error.0.iter().map(|problem| problem.path.as_str()).collect();

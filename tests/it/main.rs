@@ -65,6 +65,7 @@ mod store_faults;
 mod store_journal;
 mod store_model;
 mod support;
+mod upload_cookies;
 mod upload_cors;
 mod upload_hostile;
 mod upload_own_door;

@@ -43,6 +43,7 @@ pub(super) struct Body<'a> {
     pub(super) listing: ListFields<'a>,
     pub(super) complete: CompleteFields<'a>,
     pub(super) cors: CorsFields<'a>,
+    pub(super) cookies: CookieFields<'a>,
     pub(super) access: AccessFields<'a>,
 }
 
@@ -127,6 +128,13 @@ pub(super) struct CorsFields<'a> {
     pub(super) headers: Option<Texts<'a>>,
     pub(super) expose_headers: Option<Texts<'a>>,
     pub(super) max_age_seconds: Option<Number>,
+}
+
+/// When and from where a CDN's cookies open anything.
+#[derive(Debug, Default)]
+pub(super) struct CookieFields<'a> {
+    pub(super) starts_at: Option<Text<'a>>,
+    pub(super) source_ip: Option<Text<'a>>,
 }
 
 /// An access token, and what it is to allow. It has no `Debug`, so that no log can hold one.
@@ -243,6 +251,8 @@ impl<'de> Reader<'_, 'de> {
             Name::AllowedHeaders => fill(&mut body.cors.headers, map),
             Name::ExposeHeaders => fill(&mut body.cors.expose_headers, map),
             Name::MaxAgeSeconds => fill(&mut body.cors.max_age_seconds, map),
+            Name::StartsAt => fill(&mut body.cookies.starts_at, map),
+            Name::SourceIp => fill(&mut body.cookies.source_ip, map),
             Name::Token => fill_secret(&mut body.access.token, map),
             Name::Permissions => fill(&mut body.access.permissions, map),
         }

@@ -147,6 +147,8 @@ names! {
     AllowedHeaders Plain ["allowedHeaders"] Texts InvalidJson;
     ExposeHeaders Plain ["exposeHeaders"] Texts InvalidJson;
     MaxAgeSeconds Plain ["maxAgeSeconds"] Number InvalidJson;
+    StartsAt Plain ["startsAt"] Text InvalidJson;
+    SourceIp Plain ["sourceIp"] Text InvalidJson;
     Token Plain ["token"] Text InvalidJson;
     Permissions Plain ["permissions"] Texts InvalidPermissions;
 }
