@@ -26,7 +26,7 @@ use wharf_wire::{
     names::Region,
     sigv4::{
         AccessKeyId, Credentials, HeaderSigning, PayloadMode, Scope, SigningKey,
-        presign::{PresignInput, presign},
+        presign::{PresignInput, presign, series},
         sign_headers,
     },
 };
@@ -102,6 +102,59 @@ mod get_three_parameters_and_token {
     #[divan::bench]
     fn hashing_alone(bencher: Bencher<'_, '_>) {
         Contestants::new(&CASE).hashing_alone(bencher);
+    }
+}
+
+/// The URLs of an upload's ten thousand parts: as a series, and each signed by itself. A session's token makes them long.
+mod ten_thousand_parts {
+    use super::{
+        AUTHORITY, Bencher, EXPIRES_SECONDS, KEY, Method, NOW, PresignInput, Scheme, SigningKey, black_box,
+        credentials, presign, scope, series,
+    };
+
+    const UPLOAD_ID: &str = "VXBsb2FkIElEIGZvciBlbHZpbmcncyBteS1tb3ZpZS5tMnRzIHVwbG9hZA.4hKSqWxVkzlYDqJ8q3EOcBk3V4sYVh6yH1bcQHSvpuPu";
+
+    #[divan::bench(args = [false, true])]
+    fn as_a_series(bencher: Bencher<'_, '_>, with_token: bool) {
+        let credentials = credentials(with_token);
+        let key = SigningKey::derive(&credentials, scope());
+        let path = ["/", KEY].concat();
+        let upload = [("uploadId", UPLOAD_ID)];
+        let input = input(&path, &upload);
+        bencher.bench(|| {
+            let parts =
+                series(black_box(&input), "partNumber", &credentials, &key).expect("it can be signed");
+            (1..=10_000).map(|number| parts.url(number).expose().len()).sum::<usize>()
+        });
+    }
+
+    #[divan::bench(args = [false, true])]
+    fn one_by_one(bencher: Bencher<'_, '_>, with_token: bool) {
+        let credentials = credentials(with_token);
+        let key = SigningKey::derive(&credentials, scope());
+        let path = ["/", KEY].concat();
+        bencher.bench(|| {
+            let url = |number: u32| {
+                let number = number.to_string();
+                let part = [("uploadId", UPLOAD_ID), ("partNumber", number.as_str())];
+                let url = presign(black_box(&input(&path, &part)), &credentials, &key);
+                url.expect("it can be signed").expose().len()
+            };
+            (1..=10_000).map(url).sum::<usize>()
+        });
+    }
+
+    fn input<'a>(path: &'a str, query: &'a [(&'a str, &'a str)]) -> PresignInput<'a> {
+        PresignInput {
+            method: &Method::PUT,
+            scheme: Scheme::Https,
+            authority: AUTHORITY,
+            path,
+            query,
+            headers: &[],
+            expires_seconds: EXPIRES_SECONDS,
+            now: NOW,
+        }
     }
 }
 

@@ -112,13 +112,23 @@ impl SigningKey {
 
     /// Signs the string of `algorithm`, `date`, the scope and `lines`, each on a line of its own.
     pub(super) fn sign_lines(&self, algorithm: &str, date: &AmzDate, lines: &[&str]) -> Signature {
-        let mut mac = self.keyed.clone();
-        mac.update(algorithm.as_bytes());
-        for line in [date.as_str(), self.scope.as_str()].iter().chain(lines) {
+        let mut mac = self.begin_lines(algorithm, date);
+        for line in lines {
             mac.update(b"\n");
             mac.update(line.as_bytes());
         }
         Signature::new(&mac.finalize().into_bytes().into())
+    }
+
+    /// What signs such a string, as far as the scope.
+    pub(super) fn begin_lines(&self, algorithm: &str, date: &AmzDate) -> Hmac<Sha256> {
+        let mut mac = self.keyed.clone();
+        mac.update(algorithm.as_bytes());
+        for line in [date.as_str(), self.scope.as_str()] {
+            mac.update(b"\n");
+            mac.update(line.as_bytes());
+        }
+        mac
     }
 }
 

@@ -3,6 +3,8 @@
 //! This is what Wharf does most, so it writes the URL once, in one allocation, in canonical order, and hashes the
 //! path and the query where they stand in it: what is signed and what is sent are the same bytes.
 
+mod series;
+
 use std::{fmt, iter::Peekable, mem, ops::Range, vec};
 
 use http::Method;
@@ -19,6 +21,8 @@ use super::{
     ALGORITHM, Credentials, SigningKey, UNSIGNED_PAYLOAD,
     canonical::{self, CanonicalHeaders, CanonicalRequest, Header},
 };
+
+pub use series::{Series, series};
 
 /// The longest that S3 lets a presigned URL live: seven days.
 pub const EXPIRES_SECONDS_MAX: u32 = 604_800;
@@ -123,8 +127,7 @@ pub fn presign(
     let headers = if input.headers.is_empty() {
         CanonicalHeaders::sort(&mut alone)
     } else {
-        several = input.headers.iter().map(|(name, value)| (*name, value.as_bytes())).collect();
-        several.push(host);
+        several = signed_headers(input);
         CanonicalHeaders::sort(&mut several)
     };
 
@@ -140,6 +143,12 @@ pub fn presign(
     .sha256();
     url.extend(["&", name::SIGNATURE, "=", key.sign(&date, &digest).expose()]);
     Ok(SignedUrl(url))
+}
+
+/// The input's headers and `host`, in no order.
+fn signed_headers<'a>(input: &PresignInput<'a>) -> Vec<Header<'a>> {
+    let headers = input.headers.iter().map(|(name, value)| (*name, value.as_bytes()));
+    headers.chain([("host", input.authority.as_bytes())]).collect()
 }
 
 fn check(input: &PresignInput<'_>, date: &AmzDate, key: &SigningKey) -> Result<(), PresignError> {
@@ -297,9 +306,9 @@ mod tests {
     use super::*;
 
     /// 2013-05-24T00:00:00Z, the day of the S3 documentation's examples.
-    const NOW: Timestamp = Timestamp::from_unix_millis(1_369_353_600_000);
+    pub(super) const NOW: Timestamp = Timestamp::from_unix_millis(1_369_353_600_000);
 
-    fn credentials(token: Option<&str>) -> Credentials {
+    pub(super) fn credentials(token: Option<&str>) -> Credentials {
         Credentials {
             access_key_id: AccessKeyId::parse("AKIAIOSFODNN7EXAMPLE").unwrap(),
             secret_access_key: "wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY".into(),
@@ -312,7 +321,7 @@ mod tests {
         presign(input, credentials, &SigningKey::derive(credentials, scope)).map(SignedUrl::into_exposed)
     }
 
-    const GET: PresignInput<'_> = PresignInput {
+    pub(super) const GET: PresignInput<'_> = PresignInput {
         method: &Method::GET,
         scheme: Scheme::Https,
         authority: "examplebucket.s3.amazonaws.com",

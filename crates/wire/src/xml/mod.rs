@@ -10,6 +10,7 @@ mod read;
 mod request;
 pub mod rewrite;
 mod tree;
+mod uploads;
 mod write;
 
 use thiserror::Error;
@@ -23,6 +24,7 @@ pub use request::{
     DELETE_BYTES_MAX, Delete, NewBucket, ObjectToDelete, check, read_complete_multipart, read_create_bucket,
     read_delete, read_tagging, restores_in_place,
 };
+pub use uploads::{ListedPart, ListedUpload, PartsPage, UploadsPage, read_parts, read_uploads};
 pub use write::{
     DECLARATION, ErrorDocument, ObjectNames, write_buckets, write_complete_multipart, write_completed,
     write_copied, write_copied_part, write_cors, write_create_bucket, write_delete, write_delete_result,
