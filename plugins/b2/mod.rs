@@ -5,6 +5,7 @@ use wharf_provider::{
     RegionRule, StorageClass,
 };
 
+const MB: u64 = 1_000_000;
 const GB: u64 = 1_000_000_000;
 
 /// Backblaze B2.
@@ -58,6 +59,8 @@ static PROFILE: Profile = Profile {
         // https://www.backblaze.com/docs/cloud-storage-large-files
         object_bytes_max: 10_000 * GB,
         put_bytes_max: 5 * GB,
+        part_bytes: 5 * MB..=5 * GB,
+        parts_max: 10_000,
         // https://www.backblaze.com/docs/cloud-storage-call-the-s3-compatible-api
         presign_seconds_max: 604_800,
         // https://www.backblaze.com/apidocs/s3-delete-objects: as S3, no number of its own

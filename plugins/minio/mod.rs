@@ -5,6 +5,8 @@ use wharf_provider::{
     RegionRule, StorageClass,
 };
 
+const MIB: u64 = 1 << 20;
+const GIB: u64 = 1 << 30;
 const TIB: u64 = 1 << 40;
 
 /// MinIO.
@@ -45,6 +47,8 @@ static PROFILE: Profile = Profile {
         // https://min.io/docs/minio/linux/operations/concepts/thresholds.html
         object_bytes_max: 50 * TIB,
         put_bytes_max: 5 * TIB,
+        part_bytes: 5 * MIB..=5 * GIB,
+        parts_max: 10_000,
         // https://min.io/docs/minio/linux/developers/go/API.html#presignedputobject
         presign_seconds_max: 604_800,
         // https://min.io/docs/minio/linux/reference/s3-api-compatibility.html: as S3

@@ -60,6 +60,9 @@ static PROFILE: Profile = Profile {
         // https://developers.cloudflare.com/r2/platform/limits/: the sizes in its footnotes
         object_bytes_max: 5 * TIB - 5 * GIB,
         put_bytes_max: 5 * GIB - 5 * MIB,
+        // https://developers.cloudflare.com/r2/objects/multipart-objects/
+        part_bytes: 5 * MIB..=5 * GIB,
+        parts_max: 10_000,
         // https://developers.cloudflare.com/r2/api/s3/presigned-urls/
         presign_seconds_max: 604_800,
         // No page states a number for S3's API; https://developers.cloudflare.com/r2/api/workers/workers-api-reference/

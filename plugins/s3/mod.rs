@@ -7,6 +7,7 @@ use wharf_provider::{
     PolicyRule, Profile, Provider, RefusedStorageClass, RegionRule, ReservedSuffix, StorageClass,
 };
 
+const MIB: u64 = 1 << 20;
 const GIB: u64 = 1 << 30;
 
 /// Amazon S3.
@@ -79,6 +80,9 @@ static PROFILE: Profile = Profile {
         object_bytes_max: 10_000 * 5 * GIB,
         // https://docs.aws.amazon.com/AmazonS3/latest/userguide/upload-objects.html
         put_bytes_max: 5 * GIB,
+        // https://docs.aws.amazon.com/AmazonS3/latest/userguide/qfacts.html
+        part_bytes: 5 * MIB..=5 * GIB,
+        parts_max: 10_000,
         // https://docs.aws.amazon.com/AmazonS3/latest/API/sigv4-query-string-auth.html
         presign_seconds_max: 604_800,
         // https://docs.aws.amazon.com/AmazonS3/latest/API/API_DeleteObjects.html

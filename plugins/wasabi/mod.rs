@@ -5,6 +5,7 @@ use wharf_provider::{
     RegionRule, StorageClass,
 };
 
+const MIB: u64 = 1 << 20;
 const GB: u64 = 1_000_000_000;
 
 /// Wasabi.
@@ -63,6 +64,9 @@ static PROFILE: Profile = Profile {
         // https://docs.wasabi.com/docs/what-are-the-minimum-and-maximum-object-sizes-that-can-be-stored-in-wasabi
         object_bytes_max: 5_000 * GB,
         put_bytes_max: 5 * GB,
+        // https://docs.wasabi.com/docs/how-does-wasabi-handle-multipart-uploads: as S3, in parts no larger than a PUT
+        part_bytes: 5 * MIB..=5 * GB,
+        parts_max: 10_000,
         // https://docs.wasabi.com/docs/how-do-i-generate-pre-signed-urls-for-temporary-access-with-wasabi
         presign_seconds_max: 604_800,
         // https://docs.wasabi.com/apidocs/wasabi-api: as S3

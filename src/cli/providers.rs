@@ -33,6 +33,9 @@ struct Description {
     encryption: Vec<&'static str>,
     object_bytes_max: u64,
     put_bytes_max: u64,
+    part_bytes_min: u64,
+    part_bytes_max: u64,
+    parts_max: u16,
     presign_seconds_max: u32,
     delete_batch_max: usize,
     hosts: Vec<&'static str>,
@@ -88,6 +91,9 @@ impl Description {
             encryption: profile.encryption.iter().copied().map(Encryption::name).collect(),
             object_bytes_max: profile.limits.object_bytes_max,
             put_bytes_max: profile.limits.put_bytes_max,
+            part_bytes_min: *profile.limits.part_bytes.start(),
+            part_bytes_max: *profile.limits.part_bytes.end(),
+            parts_max: profile.limits.parts_max,
             presign_seconds_max: profile.limits.presign_seconds_max,
             delete_batch_max: profile.limits.delete_batch_max,
             hosts: special_hosts(profile),
@@ -166,6 +172,7 @@ fn details(description: &Description) -> String {
         ("encryption", list(&description.encryption)),
         ("largest object", size(description.object_bytes_max)),
         ("largest single PUT", size(description.put_bytes_max)),
+        ("parts", parts(description)),
         ("longest signed URL", format!("{} s", description.presign_seconds_max)),
         ("keys per batch", description.delete_batch_max.to_string()),
         ("special hosts", list(&description.hosts)),
@@ -179,6 +186,11 @@ fn details(description: &Description) -> String {
         let _ = writeln!(text, "{name:<19} {value}");
         text
     })
+}
+
+fn parts(description: &Description) -> String {
+    let Description { part_bytes_min, part_bytes_max, parts_max, .. } = description;
+    format!("up to {parts_max}, each {} to {}", size(*part_bytes_min), size(*part_bytes_max))
 }
 
 fn list(items: &[&str]) -> String {

@@ -18,7 +18,9 @@ mod settings;
 
 pub use account::{Account, Location};
 pub use form::{FormError, FormRequest, SignedForm};
-pub use presign::{GetOptions, PresignError, PresignRequest, Presigned, PutOptions, Step, Unsupported, Verb};
+pub use presign::{
+    GetOptions, PartsRequest, PresignError, PresignRequest, Presigned, PutOptions, Step, Unsupported, Verb,
+};
 pub use profile::{
     Addressing, CorsSupport, CredentialRule, Encryption, EndpointRule, Features, GlobalRegion, Limits, Link,
     Partition, PolicyRule, Profile, RefusedStorageClass, RegionRule, ReservedSuffix, StorageClass,
@@ -30,7 +32,7 @@ use event::{Event, NoEvent};
 use wharf_wire::{
     date::Timestamp,
     names::{BucketName, ObjectKey},
-    sigv4::SigningKey,
+    sigv4::{SigningKey, presign::Series},
 };
 
 /// A storage provider. One required method: the facts.
@@ -63,6 +65,17 @@ pub trait Provider: Send + Sync + 'static {
         now: Timestamp,
     ) -> Result<SignedForm, FormError> {
         form::sign(self.profile(), account, request, key, now)
+    }
+
+    /// Signs the URLs that the parts of an upload are sent to, by their numbers. `key` as in [`Provider::presign`].
+    fn presign_parts(
+        &self,
+        account: &Account,
+        request: &PartsRequest<'_>,
+        key: &SigningKey,
+        now: Timestamp,
+    ) -> Result<Series, PresignError> {
+        presign::presign_parts(self.profile(), account, request, key, now)
     }
 
     /// The object's own address, percent-encoded, on the endpoint that it is really on.

@@ -11,7 +11,7 @@ use wharf_wire::{
     names::{BucketName, ObjectKey},
     sigv4::{
         SigningKey,
-        presign::{self, PresignInput, SignedUrl},
+        presign::{self, PresignInput, Series, SignedUrl},
     },
 };
 
@@ -29,6 +29,19 @@ pub struct PresignRequest<'a> {
     /// What is to be done with it.
     pub verb: Verb<'a>,
     /// Seconds until the URL is dead.
+    pub expires_seconds: u32,
+}
+
+/// A multipart upload whose parts are to be sent to signed URLs.
+#[derive(Debug, Clone, Copy)]
+pub struct PartsRequest<'a> {
+    /// The bucket, as the provider calls it.
+    pub bucket: &'a BucketName,
+    /// The object to be.
+    pub key: &'a ObjectKey,
+    /// The provider's id of the upload.
+    pub upload_id: &'a str,
+    /// Seconds until the URLs are dead.
     pub expires_seconds: u32,
 }
 
@@ -99,6 +112,15 @@ impl PutOptions<'_> {
     /// What the metadata is called on the wire.
     pub(crate) fn metadata_names(&self) -> Vec<String> {
         self.metadata.iter().map(|(name, _)| [METADATA_PREFIX, name].concat()).collect()
+    }
+
+    /// The headers that say so of an object that is made without a signed URL.
+    pub fn headers(&self, profile: &Profile) -> Result<Vec<(String, String)>, Unsupported> {
+        let metadata_names = self.metadata_names();
+        let stored = put_query(profile, self, &metadata_names)?.into_iter();
+        let stored = stored.map(|(name, value)| (name.to_owned(), value.to_owned()));
+        let encrypted = put_headers(profile, self)?.into_iter();
+        Ok(stored.chain(encrypted.map(|(name, value)| (name.to_owned(), value))).collect())
     }
 }
 
@@ -189,6 +211,28 @@ pub(crate) fn presign(
     };
     let url = presign::presign(&input, account.credentials(), key)?;
     Ok(Presigned { url, required_headers })
+}
+
+pub(crate) fn presign_parts(
+    profile: &'static Profile,
+    account: &Account,
+    request: &PartsRequest<'_>,
+    key: &SigningKey,
+    now: Timestamp,
+) -> Result<Series, PresignError> {
+    check_expiry(profile, request.expires_seconds)?;
+    let location = account.location(Some(request.bucket), Some(request.key))?;
+    let input = PresignInput {
+        method: &Method::PUT,
+        scheme: location.scheme,
+        authority: &location.authority,
+        path: &location.path,
+        query: &[("uploadId", request.upload_id)],
+        headers: &[],
+        expires_seconds: request.expires_seconds,
+        now,
+    };
+    Ok(presign::series(&input, "partNumber", account.credentials(), key)?)
 }
 
 fn check_expiry(profile: &Profile, expires_seconds: u32) -> Result<(), Unsupported> {

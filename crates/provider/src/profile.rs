@@ -249,6 +249,10 @@ pub struct Limits {
     pub object_bytes_max: u64,
     /// Bytes of the largest single PUT.
     pub put_bytes_max: u64,
+    /// Bytes of a part of a multipart upload. The last part may be smaller.
+    pub part_bytes: RangeInclusive<u64>,
+    /// Parts of one upload, which are numbered from 1.
+    pub parts_max: u16,
     /// Seconds that a presigned URL may live.
     pub presign_seconds_max: u32,
     /// Keys of one `DeleteObjects`.

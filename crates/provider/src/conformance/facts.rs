@@ -324,6 +324,13 @@ pub(super) fn sizes(provider: &dyn Provider) -> Outcome {
     ensure(limits.put_bytes_max <= limits.object_bytes_max, "a PUT may be larger than an object")
 }
 
+/// Parts are numbered as S3 numbers them, and one may be as large as the least that any may be.
+pub(super) fn part_sizes(provider: &dyn Provider) -> Outcome {
+    let limits = &provider.profile().limits;
+    ensure((1..=10_000).contains(&limits.parts_max), "there are no parts, or more than S3 numbers")?;
+    ensure(*limits.part_bytes.start() > 0 && !limits.part_bytes.is_empty(), "no part has such a size")
+}
+
 /// A client sends at most S3's thousand keys.
 pub(super) fn batches(provider: &dyn Provider) -> Outcome {
     let keys_max = provider.profile().limits.delete_batch_max;

@@ -41,6 +41,7 @@ pub const CHECKS: &[Check] = &[
     Check { name: "policies", run: facts::policies },
     Check { name: "browser rules", run: facts::browser_rules },
     Check { name: "sizes", run: facts::sizes },
+    Check { name: "part sizes", run: facts::part_sizes },
     Check { name: "batches", run: facts::batches },
     Check { name: "storage classes", run: verbs::storage_classes },
     Check { name: "refused storage classes", run: verbs::refused_storage_classes },
@@ -50,6 +51,7 @@ pub const CHECKS: &[Check] = &[
     Check { name: "presigned downloads", run: verbs::presigned_downloads },
     Check { name: "uploads in parts", run: verbs::uploads_in_parts },
     Check { name: "forms", run: verbs::forms },
+    Check { name: "presigned parts", run: verbs::presigned_parts },
     Check { name: "public addresses", run: verbs::public_addresses },
 ];
 

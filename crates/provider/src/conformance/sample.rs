@@ -4,17 +4,18 @@ use wharf_wire::{
     date::Timestamp,
     form::Match,
     names::{BucketName, ObjectKey},
-    sigv4::{AccessKeyId, Credentials, SigningKey},
+    sigv4::{AccessKeyId, Credentials, SigningKey, presign::Series},
 };
 
 use crate::{
-    Account, EndpointRule, FormError, FormRequest, PresignError, PresignRequest, Presigned, Profile,
-    Provider, PutOptions, RegionRule, Settings, SignedForm, Verb,
+    Account, EndpointRule, FormError, FormRequest, PartsRequest, PresignError, PresignRequest, Presigned,
+    Profile, Provider, PutOptions, RegionRule, Settings, SignedForm, Verb,
 };
 
 pub(super) const BUCKET: &str = "photos";
 pub(super) const KEY: &str = "2026/a b+ü.txt";
 pub(super) const CONTENT_TYPE: &str = "text/plain";
+pub(super) const UPLOAD_ID: &str = "an id/7=";
 pub(super) const CUSTOM_ENDPOINT: &str = "https://store.example.com";
 const NOW: Timestamp = Timestamp::from_unix_millis(1_800_000_000_000);
 /// Lengths that no rule refuses.
@@ -72,6 +73,18 @@ pub(super) fn form(
     };
     let signing_key = SigningKey::derive(account.credentials(), account.scope(NOW));
     Ok(provider.form(&account, &request, &signing_key, NOW))
+}
+
+/// Signs the URLs of an upload's parts on `account`, with a key of the right day.
+pub(super) fn presign_parts(
+    provider: &dyn Provider,
+    account: &Account,
+    expires_seconds: u32,
+) -> Result<Result<Series, PresignError>, String> {
+    let (bucket, key) = (bucket()?, key()?);
+    let request = PartsRequest { bucket: &bucket, key: &key, upload_id: UPLOAD_ID, expires_seconds };
+    let signing_key = SigningKey::derive(account.credentials(), account.scope(NOW));
+    Ok(provider.presign_parts(account, &request, &signing_key, NOW))
 }
 
 /// Signs a request for the sample object on `account`, with a key of the right day.

@@ -1,18 +1,20 @@
 //! Each check is seen failing on one wrong fact, or on one verb that does another thing than the facts say, and no
 //! other check fails with it.
 
+use std::ops::RangeInclusive;
+
 use wharf_wire::{
     date::Timestamp,
     names::{BucketName, ObjectKey},
-    sigv4::SigningKey,
+    sigv4::{SigningKey, presign::Series},
 };
 
 use super::*;
 use crate::{
     Account, Addressing, CorsSupport, CredentialRule, Encryption, EndpointRule, Features, FormError,
-    FormRequest, GetOptions, Limits, Partition, PolicyRule, PresignError, PresignRequest, Presigned, Profile,
-    PutOptions, RefusedStorageClass, RegionRule, ReservedSuffix, SettingProblem, Settings, SignedForm, Step,
-    StorageClass, Verb,
+    FormRequest, GetOptions, Limits, Partition, PartsRequest, PolicyRule, PresignError, PresignRequest,
+    Presigned, Profile, PutOptions, RefusedStorageClass, RegionRule, ReservedSuffix, SettingProblem,
+    Settings, SignedForm, Step, StorageClass, Verb,
 };
 
 /// A provider that is in order, with hosts by region.
@@ -37,6 +39,8 @@ const RIGHT: Profile = Profile {
     limits: Limits {
         object_bytes_max: 10,
         put_bytes_max: 5,
+        part_bytes: 2..=5,
+        parts_max: 10,
         presign_seconds_max: 604_800,
         delete_batch_max: 1000,
     },
@@ -137,6 +141,24 @@ impl Provider for Binds {
     }
 }
 
+/// Says what is right, and signs the parts of another upload.
+struct SignsPartsElsewhere;
+
+impl Provider for SignsPartsElsewhere {
+    fn profile(&self) -> &'static Profile {
+        Says(&RIGHT).profile()
+    }
+    fn presign_parts(
+        &self,
+        account: &Account,
+        request: &PartsRequest<'_>,
+        key: &SigningKey,
+        now: Timestamp,
+    ) -> Result<Series, PresignError> {
+        Says(&RIGHT).presign_parts(account, &PartsRequest { upload_id: "another", ..*request }, key, now)
+    }
+}
+
 /// Says what is right, and calls every object public at one address.
 struct Publishes(&'static str);
 
@@ -206,6 +228,12 @@ const WRONG: &[(&str, &dyn Provider)] = &[
     ("browser rules", &Says(&Profile { cors: CorsSupport::Otherwise(""), ..RIGHT })),
     ("sizes", &Says(&Profile { limits: sizes(5, 10), ..RIGHT })),
     ("sizes", &Says(&Profile { limits: sizes(5, 0), ..RIGHT })),
+    ("part sizes", &Says(&Profile { limits: Limits { parts_max: 10_001, ..RIGHT.limits }, ..RIGHT })),
+    ("part sizes", &Says(&Profile { limits: Limits { part_bytes: 0..=5, ..RIGHT.limits }, ..RIGHT })),
+    (
+        "part sizes",
+        &Says(&Profile { limits: Limits { part_bytes: RangeInclusive::new(6, 5), ..RIGHT.limits }, ..RIGHT }),
+    ),
     ("batches", &Says(&Profile { limits: Limits { delete_batch_max: 0, ..RIGHT.limits }, ..RIGHT })),
     ("batches", &Says(&Profile { limits: Limits { delete_batch_max: 1001, ..RIGHT.limits }, ..RIGHT })),
     (
@@ -238,6 +266,7 @@ const WRONG: &[(&str, &dyn Provider)] = &[
     ("presigned downloads", &Signs(forgets_the_version)),
     ("uploads in parts", &Signs(forgets_the_part)),
     ("forms", &Forms(forgets_the_class)),
+    ("presigned parts", &SignsPartsElsewhere),
     ("public addresses", &Publishes("https://right.example/photos/a")),
 ];
 

@@ -195,6 +195,24 @@ pub(super) fn forms(provider: &dyn Provider) -> Outcome {
     ensure(expected.into_iter().all(has), "a field is missing from the form")
 }
 
+/// A plain client can send a part with it: upload and number are in the query, and `host` alone is signed.
+pub(super) fn presigned_parts(provider: &dyn Provider) -> Outcome {
+    let account = sample::bind(provider, sample::settings(provider.profile())?)?;
+    let sign = |expires_seconds| sample::presign_parts(provider, &account, expires_seconds);
+    let parts = sign(lifetime(provider.profile()))?.map_err(|error| error.to_string())?;
+    for number in [1, u32::from(provider.profile().limits.parts_max)] {
+        let url = parts.url(number);
+        is_at_the_object(provider, url.expose())?;
+        let expected =
+            [&*format!("partNumber={number}"), "uploadId=an%20id%2F7%3D", "X-Amz-SignedHeaders=host"];
+        let query = query(url.expose());
+        ensure(expected.iter().all(|part| query.contains(part)), "the part is not in the query")?;
+    }
+    ensure(sign(0)?.is_err(), "URLs of parts that are dead at once are signed")?;
+    let longer = provider.profile().limits.presign_seconds_max.saturating_add(1);
+    ensure(sign(longer)?.is_err(), "URLs of parts that live too long are signed")
+}
+
 /// Below the operator's public address where there is one, else where the object is; in no case signed.
 pub(super) fn public_addresses(provider: &dyn Provider) -> Outcome {
     let (bucket, key) = (sample::bucket()?, sample::key()?);
