@@ -4,6 +4,7 @@
 //! primary holds by then, so it converges in whatever order writes raced. `state` is the pure heart of it; what does IO
 //! is built around that.
 
+mod client_upload;
 pub mod crash_point;
 mod doors;
 mod metrics;
@@ -15,5 +16,6 @@ pub mod sweep;
 pub mod tee;
 pub mod worker;
 
+pub use client_upload::ClientUpload;
 pub use doors::{Intents, Mirrors, outcome};
 pub use metrics::MirrorMetrics;

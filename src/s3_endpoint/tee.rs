@@ -11,8 +11,8 @@ use crate::{
     config::checked::{MirrorConfig, MirrorMode},
     error::S3Error,
     mirror::{
-        Intents,
-        tee::{Listed, Target, Teeing, UploadName},
+        ClientUpload, Intents,
+        tee::{Target, Teeing},
     },
     store::Intent,
 };
@@ -52,8 +52,10 @@ impl<'a> Handling<'a> {
     /// Begins to send a part to the mirrors. The journal does not know of parts.
     pub(super) fn begin_part(&self, teeing: Option<Teeing<'_>>, payload: Payload) -> Intents {
         let number = self.parameters().get(Parameter::PartNumber).and_then(|number| number.parse().ok());
-        let judge = match (teeing, self.upload_name(), number) {
-            (Some(teeing), Some(upload), Some(number)) => Some(teeing.begin_part(&upload, number, payload)),
+        let judge = match (teeing, self.upload(), number) {
+            (Some(teeing), Some(upload), Some(number)) => {
+                Some(teeing.begin_part(&upload.name(), number, payload))
+            }
             _ => None,
         };
         Intents::default().judged(judge)
@@ -61,29 +63,23 @@ impl<'a> Handling<'a> {
 
     /// The provider has begun an upload that it calls `id`, of which it was told `described`: so will the mirrors.
     pub(super) fn begin_upload(&self, id: &str, described: &HeaderMap) {
-        if let (Some(tee), Some(upload)) = (self.endpoint.mirrors.tee(), self.upload_called(id)) {
-            tee.begin_upload(&upload, self.tee_targets(), described);
+        if let Some(upload) = self.upload_called(id) {
+            upload.begin(described);
         }
     }
 
     /// Says that an object of the `listed` parts is about to be made. So will the mirrors make it, when the provider has.
     pub(super) async fn intend_complete(&self, listed: Vec<(u16, String)>) -> Result<Intents, S3Error> {
-        let targets = self.tee_targets();
-        let (Some(tee), Some(upload), false) =
-            (self.endpoint.mirrors.tee(), self.upload_name(), targets.is_empty())
-        else {
-            return self.intend().await;
-        };
-        let names: Vec<_> = targets.iter().map(|target| Arc::clone(target.name())).collect();
-        let (intents, teed) = self.intend_teed(&names).await?;
-        let judge = tee.complete_upload(&upload, targets, &Listed::from(listed), teed);
-        Ok(intents.judged(Some(judge)))
+        match self.upload() {
+            Some(upload) => Ok(upload.intend_complete(listed).await?),
+            None => self.intend().await,
+        }
     }
 
     /// The provider has aborted an upload: so will the mirrors.
     pub(super) fn abort_upload(&self) {
-        if let (Some(tee), Some(upload)) = (self.endpoint.mirrors.tee(), self.upload_name()) {
-            tee.abort_upload(&upload, self.tee_targets());
+        if let Some(upload) = self.upload() {
+            upload.abort();
         }
     }
 
@@ -113,13 +109,13 @@ impl<'a> Handling<'a> {
     }
 
     /// The multipart upload that is asked for.
-    fn upload_name(&self) -> Option<UploadName> {
+    fn upload(&self) -> Option<ClientUpload<'_>> {
         self.upload_called(self.parameters().get(Parameter::UploadId)?)
     }
 
     /// The multipart upload of the asked object that the provider calls `id`.
-    fn upload_called(&self, id: &str) -> Option<UploadName> {
-        let (bucket, key) = (self.place.bucket.name.as_str(), self.key()?.as_str());
-        Some(UploadName { bucket: Arc::from(bucket), key: Arc::from(key), upload: Arc::from(id) })
+    fn upload_called<'u>(&'u self, id: &'u str) -> Option<ClientUpload<'u>> {
+        let (mirrors, origins) = (&self.endpoint.mirrors, &self.endpoint.origins);
+        Some(ClientUpload { mirrors, origins, bucket: self.place.bucket, key: self.key()?, id })
     }
 }
