@@ -44,7 +44,7 @@ use crate::{
     sealing_key::{self, SealingKeyError},
     server::{Certificates, Door, DoorError, Drain, Live, TlsError},
     store::{SharedStore, StoreError},
-    upload_api::{Parts, UploadApi},
+    upload_api::{Janitor, Parts, UploadApi},
 };
 
 /// Derived signing keys that are kept, about 200 bytes each. Callers that bring credentials fill this, so it is bounded.
@@ -138,6 +138,7 @@ impl Gateway {
             drain.spawn(s3.serve(Arc::new(S3Door(Arc::clone(&core.pipeline))), drain.clone()));
         }
         drain.spawn(core.sweeper().run(core.in_force()));
+        drain.spawn(Janitor { clock, drain: drain.clone() }.run(core.in_force()));
         let mirrors =
             MirrorPage { mirrors: Arc::clone(&core.mirrors), pipeline: Arc::clone(&core.pipeline), clock };
         let pages = Arc::new(Admin::new(Arc::clone(metrics), mirrors, drain.clone()));

@@ -75,6 +75,8 @@ pub enum Purpose {
     Complete,
     /// The session token of a short-lived key.
     Session,
+    /// `uploadId` of a multipart upload.
+    Upload,
 }
 
 impl Purpose {
@@ -83,6 +85,7 @@ impl Purpose {
         match self {
             Self::Complete => b"\x01wharf complete 1",
             Self::Session => b"\x01wharf session 1",
+            Self::Upload => b"\x01wharf upload 1",
         }
     }
 }

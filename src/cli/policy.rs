@@ -137,6 +137,7 @@ impl Subject<'_> {
         statements.extend(self.objects_statement(partition));
         statements.extend(self.bucket_statement(partition));
         statements.extend(self.key_statement(partition));
+        statements.extend(self.uploads_statement(partition));
         policy(statements)
     }
 
@@ -145,7 +146,11 @@ impl Subject<'_> {
         let partition = self.partition()?;
         let mut statements = vec![];
         if let Some(principal) = self.principal {
-            let granted = [self.objects_statement(partition), self.bucket_statement(partition)];
+            let granted = [
+                self.objects_statement(partition),
+                self.bucket_statement(partition),
+                self.uploads_statement(partition),
+            ];
             statements.extend(granted.into_iter().flatten().map(|statement| statement.to(principal)));
         }
         statements.extend(self.bucket.public.then(|| self.public_statement(partition)));
@@ -193,6 +198,13 @@ impl Subject<'_> {
             return Some(statement);
         }
         Some(statement.when("StringLike", "s3:prefix", format!("{}*", self.bucket.key_prefix)))
+    }
+
+    /// Uploads that were left are found by listing them. No condition knows the prefix of that listing.
+    fn uploads_statement(&self, partition: &str) -> Option<Statement> {
+        let writes = self.rights.contains(&Right::Write);
+        let actions = if writes { vec!["s3:ListBucketMultipartUploads"] } else { vec![] };
+        Statement::allow("WharfUploads", actions, vec![self.bucket_arn(partition)])
     }
 
     /// Rights on the key that the bucket's objects are encrypted with, where the provider grants them in the same document.

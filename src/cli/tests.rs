@@ -170,6 +170,12 @@ fn the_iam_policy_holds_the_wanted_rights_on_the_prefix_and_no_more() {
                     "Resource": ["arn:aws:s3:::acme-photos"],
                     "Condition": {"StringLike": {"s3:prefix": "uploads/*"}},
                 },
+                {
+                    "Sid": "WharfUploads",
+                    "Effect": "Allow",
+                    "Action": ["s3:ListBucketMultipartUploads"],
+                    "Resource": ["arn:aws:s3:::acme-photos"],
+                },
             ],
         })
     );
@@ -229,7 +235,7 @@ fn the_bucket_policy_opens_what_is_public_and_refuses_plain_http() {
 
     let role = "arn:aws:iam::111122223333:role/wharf";
     let statements = json(&format!("policy local --for bucket --principal {role}"))["Statement"].clone();
-    assert_eq!(statements.as_array().unwrap().len(), 2, "no TLS rule behind a custom endpoint");
+    assert_eq!(statements.as_array().unwrap().len(), 3, "no TLS rule behind a custom endpoint");
     assert_eq!(statements[0]["Principal"], json!({"AWS": role}));
     assert_eq!(
         run("policy local --for bucket"),

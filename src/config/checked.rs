@@ -169,6 +169,8 @@ pub struct Upload {
     pub callers: Callers,
     /// Seconds that a signed URL lives when the caller says nothing.
     pub expires_default_seconds: u32,
+    /// How old an upload in parts may become before it is aborted; none is without it.
+    pub stale_uploads_after: Option<Duration>,
     /// Requests per client address.
     pub rate_limit_per_ip: Option<RateLimit>,
     /// Requests to one provider with credentials that callers bring, per plugin.

@@ -1,5 +1,7 @@
 //! `[upload]`: browsers, callers with credentials of their own, expiry, rates.
 
+use std::time::Duration;
+
 use wharf_wire::endpoint::{Endpoint, Host, Scheme};
 
 use super::{
@@ -19,10 +21,16 @@ pub(super) fn read(table: &mut Table<'_>) -> Upload {
         cors: table.section("cors", cors),
         callers: table.section("callers", callers),
         expires_default_seconds: table.number_u32("expires_default_seconds", 3600, 60..=604_800),
+        stale_uploads_after: stale_uploads_after(table),
         rate_limit_per_ip: rate_limit::read(table, "rate_limit_per_ip"),
         rate_limit_callers: rate_limit::read(table, "rate_limit_callers"),
         rate_limit_clients_max: table.count("rate_limit_clients_max", 100_000, 1000..=10_000_000),
     }
+}
+
+fn stale_uploads_after(table: &mut Table<'_>) -> Option<Duration> {
+    let hours = table.number("stale_upload_hours", 168, 0..=8760);
+    (hours > 0).then(|| Duration::from_hours(hours))
 }
 
 /// Reads a section `cors`.

@@ -102,6 +102,7 @@ codes! {
     CdnNotConfigured InvalidArgument "CDN_NOT_CONFIGURED" BAD_REQUEST Client "Wharf signs for no CDN in front of the bucket.";
     ExpiryTooShort InvalidArgument "EXPIRY_TOO_SHORT" BAD_REQUEST Client "The URL would expire too soon.";
     ExpiryTooLong InvalidArgument "EXPIRY_TOO_LONG" BAD_REQUEST Client "The URL would live too long.";
+    FileTooSmall EntityTooSmall "FILE_TOO_SMALL" BAD_REQUEST Client "The file is too small to be uploaded in parts.";
     FileTooLarge EntityTooLarge "FILE_TOO_LARGE" BAD_REQUEST Client "The file is larger than allowed.";
     ValidationFailed InvalidArgument "VALIDATION_FAILED" BAD_REQUEST Client "The file is not what it says, or not allowed.";
     InvalidFilesArray InvalidArgument "INVALID_FILES_ARRAY" BAD_REQUEST Client "`files` is not a list of files.";
@@ -113,6 +114,9 @@ codes! {
     InvalidKeys InvalidArgument "INVALID_KEYS" BAD_REQUEST Client "`keys` is not a list of keys.";
     InvalidMaxKeys InvalidArgument "INVALID_MAX_KEYS" BAD_REQUEST Client "`maxKeys` is not a number from 1 to 1000.";
     InvalidPartSize InvalidArgument "INVALID_PART_SIZE" BAD_REQUEST Client "The provider takes no parts of this size.";
+    TooManyParts InvalidArgument "TOO_MANY_PARTS" BAD_REQUEST Client "The file has more parts than an upload can have.";
+    InvalidUploadId InvalidArgument "INVALID_UPLOAD_ID" BAD_REQUEST Client "The upload's id is not of this bucket and key, or has expired.";
+    InvalidPart InvalidPart "INVALID_PART" BAD_REQUEST Client "A part is not stored as it is listed, or is too small.";
     InvalidPartsFormat InvalidArgument "INVALID_PARTS_FORMAT" BAD_REQUEST Client "`parts` is not a list of parts.";
     InvalidPermissions InvalidArgument "INVALID_PERMISSIONS" BAD_REQUEST Client "`permissions` is not a list of those that there are.";
     SigningError InternalError "S3_SIGNING_ERROR" INTERNAL_SERVER_ERROR Gateway "The request could not be signed.";

@@ -13,7 +13,7 @@ use super::{
     expiry::SmartExpiry,
     reply::{self, Hints, Performance, Plain, RequiredHeaders},
     storage::EncryptionReply,
-    upload::{Signed, Uploads},
+    upload::{Placed, Signed, Uploads},
 };
 
 /// Bytes of a usual result, so that the reply's buffer grows once.
@@ -161,24 +161,25 @@ fn sign<'f>(
     };
     let complete_token = uploads.complete_token(&signed)?;
     let expires_at = uploads.request.expires_at(signed.expiry.seconds);
-    let Signed { id, name, key, url, required_headers, public_url, cdn_url, expiry, .. } = signed;
+    let Signed { file, url, required_headers, public_url, cdn_url, expiry } = signed;
+    let Placed { new, original_name, content_type, bytes } = file;
     Ok(FileResult::Signed(Box::new(SignedFile {
         success: true,
         index,
-        original_filename: signed.original_name,
-        upload_filename: name,
-        key,
+        original_filename: original_name,
+        upload_filename: new.name,
+        key: new.key,
         upload_url: Plain(url.into_exposed()),
         public_url: Plain(public_url),
         cdn_url: cdn_url.map(Plain),
-        content_type: signed.content_type,
-        file_size: signed.file_bytes,
+        content_type,
+        file_size: bytes,
         expires_in: expiry.seconds,
         expires_at,
         storage_class: uploads.storage.class_name(),
         encryption: uploads.storage.encryption(),
         smart_expiry: expiry.smart,
-        upload_id: id.into_string(),
+        upload_id: new.id.into_string(),
         required_headers,
         complete_token: Plain(complete_token),
     })))

@@ -18,6 +18,8 @@ mod endpoint_guard;
 mod expiry;
 mod file_name;
 mod metadata;
+pub(crate) mod multipart;
+mod new_key;
 #[allow(dead_code, reason = "the document of the API is on its way")]
 mod operation;
 mod own_door;
@@ -58,6 +60,7 @@ use crate::{
 };
 
 pub use complete_token::{CompleteToken, Place};
+pub use multipart::{Janitor, abort_stale_uploads};
 pub use operation::Operation;
 pub use route::{BASE, Route, is_own, method_not_allowed, methods, route};
 
@@ -140,6 +143,10 @@ impl UploadApi {
             Operation::CorsSetUp => Handler::Asks(cors::set_up),
             Operation::CorsVerify => Handler::Asks(cors::verify),
             Operation::TestConnection => Handler::Asks(test_connection::handle),
+            Operation::InitiateMultipart => Handler::Asks(multipart::initiate),
+            Operation::MultipartParts => Handler::Asks(multipart::parts),
+            Operation::CompleteMultipart => Handler::Asks(multipart::complete),
+            Operation::AbortMultipart => Handler::Asks(multipart::abort),
             Operation::ValidateKey => return validate_key::handle(call.identity),
         };
         let provider = provider.as_deref().unwrap_or_default();

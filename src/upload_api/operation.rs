@@ -85,6 +85,14 @@ operations! {
     CorsVerify "cors_verify" ["POST"] Configure [Bucket "cors/verify"];
     /// Find out whether a bucket can be used, and if not, what to change.
     TestConnection "test_connection" ["POST"] Write [Bucket "test-connection"];
+    /// Begin an upload in parts, and sign all of them.
+    InitiateMultipart "initiate_multipart" ["POST"] Write [Bucket "multipart/initiate"];
+    /// Say which parts of an upload are stored, and sign the others.
+    MultipartParts "multipart_parts" ["POST"] Write [Bucket "multipart/parts"];
+    /// Make an object of its parts.
+    CompleteMultipart "complete_multipart" ["POST"] Write [Bucket "multipart/complete"];
+    /// Forget an upload and its parts.
+    AbortMultipart "abort_multipart" ["POST"] Write [Bucket "multipart/abort"];
     /// Tell the caller about the key that it came with.
     ValidateKey "validate_key" ["POST"] Read [Nothing "validate-key"];
 }

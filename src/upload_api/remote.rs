@@ -21,6 +21,7 @@ use crate::{
         Origin, Origins, Outgoing,
         upstream::{ReplyStream, UpstreamError},
     },
+    config::checked::BucketConfig,
     error::{Code, Error},
     mirror::{
         self, Intents,
@@ -48,12 +49,18 @@ impl Remote {
     /// The bucket of `target`.
     pub(super) fn of(target: &Target<'_>, origins: &Origins) -> Result<Self, Error> {
         let origin = match target.configured {
-            Some(bucket) => origins.get(&bucket.provider).map(Arc::clone).ok_or_else(|| {
-                Error::new(Code::Internal, "The bucket has no provider.").cause(bucket.provider.clone())
-            })?,
+            Some(bucket) => return Self::of_bucket(bucket, origins),
             None => origins.visited(target.account.clone().into_owned(), target.reach)?,
         };
         Ok(Self { origin, bucket: target.bucket.clone().into_owned() })
+    }
+
+    /// A configured bucket.
+    pub(super) fn of_bucket(bucket: &BucketConfig, origins: &Origins) -> Result<Self, Error> {
+        let origin = origins.get(&bucket.provider).ok_or_else(|| {
+            Error::new(Code::Internal, "The bucket has no provider.").cause(bucket.provider.clone())
+        })?;
+        Ok(Self { origin: Arc::clone(origin), bucket: bucket.bucket.clone() })
     }
 
     /// The provider.

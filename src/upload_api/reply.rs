@@ -110,13 +110,55 @@ pub(super) struct Performance<'a> {
 /// 200 with `reply` as its JSON. `bytes` is about as many as it will have.
 pub(super) fn ok<T: Serialize>(reply: &T, bytes: usize) -> Result<Response<Full<Bytes>>, Error> {
     let mut json = Vec::with_capacity(bytes);
-    let mut serializer = serde_json::Serializer::with_formatter(&mut json, Compact);
-    reply.serialize(&mut serializer).map_err(|problem| {
+    write(reply, &mut json)?;
+    Ok(sent(json))
+}
+
+/// A reply whose last field is a list of thousands, written one after the other, so that whoever makes them can let others
+/// have their turn.
+pub(super) struct LongReply {
+    json: Vec<u8>,
+    is_first: bool,
+}
+
+impl LongReply {
+    /// Begins with the fields of `head`, which has some, and then the field `list`.
+    pub(super) fn begin<T: Serialize>(head: &T, list: &str, bytes: usize) -> Result<Self, Error> {
+        let mut json = Vec::with_capacity(bytes);
+        write(head, &mut json)?;
+        json.pop();
+        json.extend_from_slice(b",\"");
+        json.extend_from_slice(list.as_bytes());
+        json.extend_from_slice(b"\":[");
+        Ok(Self { json, is_first: true })
+    }
+
+    /// Adds an entry.
+    pub(super) fn push<T: Serialize>(&mut self, entry: &T) -> Result<(), Error> {
+        if !std::mem::replace(&mut self.is_first, false) {
+            self.json.push(b',');
+        }
+        write(entry, &mut self.json)
+    }
+
+    /// 200 with all of it.
+    pub(super) fn end(mut self) -> Response<Full<Bytes>> {
+        self.json.extend_from_slice(b"]}");
+        sent(self.json)
+    }
+}
+
+fn write<T: Serialize>(value: &T, json: &mut Vec<u8>) -> Result<(), Error> {
+    let mut serializer = serde_json::Serializer::with_formatter(json, Compact);
+    value.serialize(&mut serializer).map_err(|problem| {
         Error::new(Code::Internal, "The reply could not be written.").cause(problem.to_string())
-    })?;
+    })
+}
+
+fn sent(json: Vec<u8>) -> Response<Full<Bytes>> {
     let mut response = Response::new(Full::new(Bytes::from(json)));
     response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
-    Ok(response)
+    response
 }
 
 #[cfg(test)]
@@ -137,6 +179,23 @@ mod tests {
         for text in ["", "https://a.example/%C3%BC?b=c&d=~", "ü"] {
             assert_eq!(written(text), format!("\"{text}\"").into_bytes());
         }
+    }
+
+    #[test]
+    fn a_long_reply_is_one_object() {
+        #[derive(Serialize)]
+        struct Head {
+            success: bool,
+        }
+        let text = |entries: &[&str]| {
+            let mut reply = LongReply::begin(&Head { success: true }, "urls", 0).unwrap();
+            for entry in entries {
+                reply.push(&Plain(entry)).unwrap();
+            }
+            String::from_utf8(reply.json.clone()).unwrap() + "]}"
+        };
+        assert_eq!(text(&[]), r#"{"success":true,"urls":[]}"#);
+        assert_eq!(text(&["a", "b"]), r#"{"success":true,"urls":["a","b"]}"#);
     }
 
     proptest! {

@@ -129,6 +129,10 @@ mod tests {
             ("photos/download-url", Operation::DownloadSignedUrl, photos),
             ("photos/download", Operation::DownloadSignedUrl, photos),
             ("p%68oto%73/signed-url", Operation::SignedUrl, photos),
+            ("photos/multipart/initiate", Operation::InitiateMultipart, photos),
+            ("photos/multipart/parts", Operation::MultipartParts, photos),
+            ("photos/multipart/complete", Operation::CompleteMultipart, photos),
+            ("photos/multipart/abort", Operation::AbortMultipart, photos),
             ("validate-key", Operation::ValidateKey, None),
         ] {
             let path = format!("/api/v1/upload/{path}");
@@ -161,7 +165,9 @@ mod tests {
             "/api/v1/upload/download/signed-url",
             "/api/v1/upload/download//signed-url",
             "/api/v1/upload/download/s3",
-            "/api/v1/upload/s3/multipart/initiate",
+            "/api/v1/upload/s3/multipart",
+            "/api/v1/upload/s3/multipart/",
+            "/api/v1/upload/multipart/initiate",
             "/api/v1/upload/validate-key/",
         ] {
             assert_eq!((post(path), methods(path)), (Err(Code::NotFound), None), "{path}");

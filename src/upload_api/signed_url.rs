@@ -65,8 +65,8 @@ pub(super) fn handle(request: &Request<'_>) -> Result<Response<Full<Bytes>>, Err
         upload_url: Plain(signed.url.expose()),
         public_url: Plain(&signed.public_url),
         cdn_url: signed.cdn_url.as_deref().map(Plain),
-        upload_id: signed.id.as_str(),
-        key: &signed.key,
+        upload_id: signed.file.new.id.as_str(),
+        key: &signed.file.new.key,
         region: target.account.region().as_str(),
         storage_class: uploads.storage.class_name(),
         encryption: uploads.storage.encryption(),
@@ -79,9 +79,9 @@ pub(super) fn handle(request: &Request<'_>) -> Result<Response<Full<Bytes>>, Err
             .private(target.is_private())
             .webhook(body.webhook.is_some()),
         data: Data {
-            filename: &signed.name,
-            original_filename: signed.original_name,
-            content_type: signed.content_type,
+            filename: &signed.file.new.name,
+            original_filename: signed.file.original_name,
+            content_type: signed.file.content_type,
             bucket: target.bucket_name(),
             method: "PUT",
         },

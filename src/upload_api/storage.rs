@@ -1,5 +1,6 @@
 //! How an object is to be stored: class, encryption and metadata, from the body, else from the bucket's configuration.
 
+use http::{HeaderMap, HeaderName, HeaderValue, header::CONTENT_TYPE};
 use serde::Serialize;
 use wharf_provider::{Encryption, Profile, PutOptions, StorageClass};
 
@@ -16,11 +17,11 @@ use super::{
 
 /// Class, encryption and metadata, checked.
 #[derive(Debug)]
-pub(super) struct Storage<'a> {
+pub(crate) struct Storage<'a> {
     class: Option<&'static StorageClass>,
     /// What was asked for. Without it the provider does as it does unasked.
     asked: Option<Asked<'a>>,
-    encrypts_unasked: bool,
+    profile: &'static Profile,
     metadata: Vec<(String, String)>,
 }
 
@@ -58,7 +59,7 @@ impl<'a> Storage<'a> {
         Ok(Self {
             class,
             asked: encryption(fields, target)?,
-            encrypts_unasked: profile.encrypts_unasked,
+            profile,
             metadata: fields.metadata.as_ref().map(metadata::check).transpose()?.unwrap_or_default(),
         })
     }
@@ -75,6 +76,22 @@ impl<'a> Storage<'a> {
         }
     }
 
+    /// The headers that make an object of `content_type` so.
+    pub(super) fn headers(&self, content_type: &str) -> Result<HeaderMap, Error> {
+        let refused = |problem: String| {
+            Error::new(Code::InvalidField, "The object cannot be stored so.").cause(problem)
+        };
+        let named =
+            self.put_options().headers(self.profile).map_err(|problem| refused(problem.to_string()))?;
+        let content_type = (CONTENT_TYPE.as_str().to_owned(), content_type.to_owned());
+        let header = |(name, value): (String, String)| {
+            let name = HeaderName::try_from(name).map_err(|problem| refused(problem.to_string()))?;
+            let value = HeaderValue::try_from(value).map_err(|problem| refused(problem.to_string()))?;
+            Ok((name, value))
+        };
+        named.into_iter().chain([content_type]).map(header).collect()
+    }
+
     pub(super) fn class_name(&self) -> &'static str {
         self.class.map_or(DEFAULT_CLASS, |class| class.name)
     }
@@ -87,7 +104,7 @@ impl<'a> Storage<'a> {
                 algorithm: Some("aws:kms"),
                 kms_key_id: Some(key_id),
             },
-            None if !self.encrypts_unasked => EncryptionReply::default(),
+            None if !self.profile.encrypts_unasked => EncryptionReply::default(),
             Some(Asked::SseS3) | None => {
                 EncryptionReply { kind: Some("SSE-S3"), algorithm: Some("AES256"), kms_key_id: None }
             }

@@ -9,13 +9,14 @@ use std::{borrow::Cow, sync::Arc};
 
 use secrecy::{ExposeSecret, SecretString};
 use wharf_provider::{
-    Account, PresignRequest, Presigned, Profile, Provider, SettingProblem, Settings, Verb, cdn::CdnDomain,
+    Account, PartsRequest, PresignError, PresignRequest, Presigned, Profile, Provider, SettingProblem,
+    Settings, Verb, cdn::CdnDomain,
 };
 use wharf_wire::{
     date::Timestamp,
     endpoint::Endpoint,
     names::{BucketName, ObjectKey},
-    sigv4::{AccessKeyId, Credentials, SigningKey},
+    sigv4::{AccessKeyId, Credentials, SigningKey, presign::Series},
 };
 
 use crate::{
@@ -53,7 +54,7 @@ pub(super) struct Named<'a> {
 }
 
 /// A bucket, the account that it belongs to, and the configuration's word on it unless the caller brought it.
-pub(super) struct Target<'a> {
+pub(crate) struct Target<'a> {
     pub(super) plugin: &'static dyn Provider,
     pub(super) account: Cow<'a, Account>,
     pub(super) bucket: Cow<'a, BucketName>,
@@ -73,6 +74,18 @@ pub(super) struct Asked<'a> {
     /// The same as the provider knows it.
     pub(super) object: &'a ObjectKey,
     pub(super) verb: Verb<'a>,
+    pub(super) expires_seconds: u32,
+}
+
+/// An upload whose parts' URLs are to be signed.
+#[derive(Clone, Copy)]
+pub(super) struct AskedParts<'a> {
+    /// The key as the caller calls it.
+    pub(super) key: &'a ObjectKey,
+    /// The same as the provider knows it.
+    pub(super) object: &'a ObjectKey,
+    /// The provider's id of the upload.
+    pub(super) upload_id: &'a str,
     pub(super) expires_seconds: u32,
 }
 
@@ -158,12 +171,30 @@ impl<'a> Target<'a> {
         };
         let Asked { verb, expires_seconds, .. } = asked;
         let request = PresignRequest { bucket, key: object, verb, expires_seconds };
-        self.plugin.presign(account, &request, key, now).map_err(|problem| {
-            self.check_bucket().err().unwrap_or_else(|| {
-                Error::new(Code::SigningError, "The request could not be signed.")
-                    .hint(problem.to_string())
-                    .cause(problem.to_string())
-            })
+        self.plugin.presign(account, &request, key, now).map_err(|problem| self.unsigned(&problem))
+    }
+
+    /// Signs the URLs that the parts of an upload are sent to.
+    pub(super) fn presign_parts(
+        &self,
+        asked: AskedParts<'_>,
+        key: &SigningKey,
+        now: Timestamp,
+    ) -> Result<Series, Error> {
+        let (account, bucket, object) = match &self.own_door {
+            Some(door) => (&door.account, &door.bucket, asked.key),
+            None => (&*self.account, &*self.bucket, asked.object),
+        };
+        let AskedParts { upload_id, expires_seconds, .. } = asked;
+        let request = PartsRequest { bucket, key: object, upload_id, expires_seconds };
+        self.plugin.presign_parts(account, &request, key, now).map_err(|problem| self.unsigned(&problem))
+    }
+
+    fn unsigned(&self, problem: &PresignError) -> Error {
+        self.check_bucket().err().unwrap_or_else(|| {
+            Error::new(Code::SigningError, "The request could not be signed.")
+                .hint(problem.to_string())
+                .cause(problem.to_string())
         })
     }
 
@@ -177,7 +208,8 @@ impl<'a> Target<'a> {
     }
 }
 
-fn parse_key(key: &str) -> Result<ObjectKey, Error> {
+/// `key`, as the caller calls an object, if there can be such a key.
+pub(super) fn parse_key(key: &str) -> Result<ObjectKey, Error> {
     ObjectKey::parse(key).map_err(|problem| Error::new(Code::InvalidField, format!("`key`: {problem}.")))
 }
 

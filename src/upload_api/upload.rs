@@ -9,7 +9,7 @@ use wharf_wire::{
 };
 
 use crate::{
-    config::checked::{Accept, Action},
+    config::checked::Accept,
     error::{Code, Error},
     request::accept,
     seal::Purpose,
@@ -20,12 +20,10 @@ use super::{
     body::{FileEntry, Text},
     complete_token::{self, CompleteToken, Place},
     expiry::{self, Expiry},
-    file_name,
+    new_key::{NewKey, NewKeys},
     reply::RequiredHeaders,
-    rights,
     storage::Storage,
     target::Asked,
-    upload_id::UploadId,
     validation::{self, File},
 };
 
@@ -40,46 +38,52 @@ pub(super) struct Uploads<'r> {
     pub(super) request: &'r Request<'r>,
     pub(super) storage: Storage<'r>,
     validation: Option<validation::Asked<'r>>,
-    key_prefix: &'r str,
+    keys: NewKeys<'r>,
     cdn: Option<Cow<'r, CdnDomain>>,
     signing_key: Arc<SigningKey>,
 }
 
+/// A file that may be uploaded, and where it will be.
+pub(super) struct Placed<'f> {
+    pub(super) new: NewKey,
+    pub(super) original_name: &'f str,
+    pub(super) content_type: &'f str,
+    pub(super) bytes: Option<u64>,
+}
+
 /// One file's upload, signed.
 pub(super) struct Signed<'f> {
-    pub(super) id: UploadId,
-    /// `{id}_{sanitised name}`
-    pub(super) name: String,
-    /// The key as the caller calls it: below the caller's prefix, without the bucket's.
-    pub(super) key: String,
+    pub(super) file: Placed<'f>,
     pub(super) url: SignedUrl,
     pub(super) required_headers: RequiredHeaders,
     pub(super) public_url: String,
     pub(super) cdn_url: Option<String>,
     pub(super) expiry: Expiry,
-    pub(super) original_name: &'f str,
-    pub(super) content_type: &'f str,
-    pub(super) file_bytes: Option<u64>,
 }
 
 impl<'r> Uploads<'r> {
     /// Checks what the files of `request` have in common, so that a mistake there fails the request and not each file.
     pub(super) fn new(request: &'r Request<'r>) -> Result<Self, Error> {
         let Request { parts, call, target, body, .. } = request;
-        let key_prefix = match target.configured {
-            Some(bucket) => rights::shortest_prefix(call.identity, Action::Write, &bucket.name),
-            None => "",
-        };
         target.check_bucket()?;
         expiry::choose(&body.expiry, None, request.expiry_bounds())?;
         Ok(Self {
             request,
             storage: Storage::choose(&body.put, target)?,
             validation: body.validation.as_ref().map(validation::Asked::parse).transpose()?,
-            key_prefix,
+            keys: NewKeys::new(target, call.identity, call.context.received),
             cdn: target.cdn_domain(body.cdn_domain.as_ref())?,
             signing_key: target.signing_key(&parts.signing_keys, call.context.received),
         })
+    }
+
+    /// Finds a place for `entry`, if it may be uploaded: the provider takes up to `bytes_max` in this way.
+    pub(super) fn place<'f>(&self, entry: &'f FileEntry<'_>, bytes_max: u64) -> Result<Placed<'f>, Error> {
+        let file = describe(entry)?;
+        let new = self.keys.draw(file.name)?;
+        self.check(&File { name: new.file_name(), ..file }, bytes_max)?;
+        let File { name: original_name, content_type, bytes, .. } = file;
+        Ok(Placed { new, original_name, content_type, bytes })
     }
 
     /// Signs the upload of `entry`. `batch_bytes` is the size of all files that may be uploaded before this one's URL is
@@ -89,29 +93,24 @@ impl<'r> Uploads<'r> {
         entry: &'f FileEntry<'_>,
         batch_bytes: Option<u64>,
     ) -> Result<Signed<'f>, Error> {
-        let Request { call, target, body, .. } = self.request;
-        let file = describe(entry)?;
-        let id = UploadId::new(call.context.received);
-        let clean = self.clean_name(&id, file.name);
-        self.check(&File { name: &clean, ..file })?;
+        let Request { target, body, .. } = self.request;
+        let file = self.place(entry, target.profile().limits.put_bytes_max)?;
         let file_bytes = batch_bytes.or(file.bytes);
         let expiry = expiry::choose(&body.expiry, file_bytes, self.request.expiry_bounds())?;
-        let name = [id.as_str(), "_", &clean].concat();
-        let (key, object) = self.key(&name)?;
-        let presigned = self.presign(&key, &object, expiry.seconds)?;
+        let presigned = self.presign(&file.new, expiry.seconds)?;
         Ok(Signed {
-            id,
-            name,
-            key,
             url: presigned.url,
             required_headers: RequiredHeaders(presigned.required_headers),
-            public_url: target.public_url(&object),
-            cdn_url: self.cdn.as_ref().map(|domain| domain.url(&object)),
+            public_url: target.public_url(&file.new.object),
+            cdn_url: self.cdn_url(&file.new.object),
             expiry,
-            original_name: file.name,
-            content_type: file.content_type,
-            file_bytes: file.bytes,
+            file,
         })
+    }
+
+    /// The object's address on the CDN, if there is one.
+    pub(super) fn cdn_url(&self, object: &ObjectKey) -> Option<String> {
+        self.cdn.as_ref().map(|domain| domain.url(object))
     }
 
     /// The token that a later `complete` holds the object against.
@@ -126,10 +125,10 @@ impl<'r> Uploads<'r> {
         let put_bytes_max = target.profile().limits.put_bytes_max;
         let token = CompleteToken {
             place,
-            upload_id: Cow::Borrowed(signed.id.as_str()),
-            key: Cow::Borrowed(&signed.key),
-            content_type: Cow::Borrowed(signed.content_type),
-            file_bytes: signed.file_bytes,
+            upload_id: Cow::Borrowed(signed.file.new.id.as_str()),
+            key: Cow::Borrowed(&signed.file.new.key),
+            content_type: Cow::Borrowed(signed.file.content_type),
+            file_bytes: signed.file.bytes,
             file_bytes_max: accept::file_bytes_max(put_bytes_max, self.accept()),
             expires_at: complete_token::expires_at(call.context.received, signed.expiry.seconds),
         };
@@ -143,33 +142,16 @@ impl<'r> Uploads<'r> {
     }
 
     /// Holds `file` against the provider's and the bucket's bounds, and the caller's own rules.
-    fn check(&self, file: &File<'_>) -> Result<(), Error> {
-        let put_bytes_max = self.request.target.profile().limits.put_bytes_max;
-        validation::check_accepted(file, put_bytes_max, self.accept())?;
+    fn check(&self, file: &File<'_>, bytes_max: u64) -> Result<(), Error> {
+        validation::check_accepted(file, bytes_max, self.accept())?;
         self.validation.as_ref().map_or(Ok(()), |asked| asked.check(file))
     }
 
-    /// What follows `id` in the key of a file called `original`.
-    fn clean_name(&self, id: &UploadId, original: &str) -> String {
-        let target = self.request.target;
-        let before = target.key_prefix().len() + self.key_prefix.len() + id.as_str().len() + "_".len();
-        let name_bytes_max = ObjectKey::BYTES_MAX.saturating_sub(before).max(1);
-        file_name::sanitise(original, name_bytes_max)
-    }
-
-    /// The caller's key and the whole key of a file that is to be stored as `name`.
-    fn key(&self, name: &str) -> Result<(String, ObjectKey), Error> {
-        let Request { call, target, .. } = self.request;
-        let key = [self.key_prefix, name].concat();
-        target.authorize(call.identity, Action::Write, &key)?;
-        let object = target.object_key(&key)?;
-        Ok((key, object))
-    }
-
-    fn presign(&self, key: &str, object: &ObjectKey, expires_seconds: u32) -> Result<Presigned, Error> {
+    fn presign(&self, new: &NewKey, expires_seconds: u32) -> Result<Presigned, Error> {
         let Request { call, target, .. } = self.request;
         let verb = Verb::Put(self.storage.put_options());
-        target.presign(Asked { key, object, verb, expires_seconds }, &self.signing_key, call.context.received)
+        let asked = Asked { key: &new.key, object: &new.object, verb, expires_seconds };
+        target.presign(asked, &self.signing_key, call.context.received)
     }
 }
 

@@ -68,6 +68,8 @@ mod support;
 mod upload_cookies;
 mod upload_cors;
 mod upload_hostile;
+mod upload_multipart;
+mod upload_multipart_refused;
 mod upload_own_door;
 mod upload_sdk;
 mod upload_store;

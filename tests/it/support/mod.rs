@@ -16,4 +16,5 @@ pub(crate) mod store;
 pub(crate) mod tee;
 pub(crate) mod troubled_store;
 pub(crate) mod two_stores;
+pub(crate) mod upload_client;
 pub(crate) mod witness;

@@ -16,6 +16,9 @@ use super::recorder::{Answer, Recorded, Recorder};
 /// What is kept of an object's headers.
 const KEPT: [&str; 3] = ["content-type", "cache-control", "content-encoding"];
 
+/// Parts of a page of an upload's.
+const PAGE_PARTS: usize = 2;
+
 /// A store's content. Clones are the same.
 #[derive(Debug, Clone)]
 pub(crate) struct Shelf {
@@ -176,7 +179,7 @@ impl Shelf {
                 state.uploads.remove(&id);
                 status("204 No Content")
             }
-            "GET" => document("<ListPartsResult></ListPartsResult>"),
+            "GET" => list(upload, value("part-number-marker").map_or(0, |after| after.parse().unwrap())),
             _ => self.complete(&mut state, &id, request),
         }
     }
@@ -230,6 +233,22 @@ pub(crate) fn error(line: &str, code: &str) -> Answer {
     Answer::new(format!("HTTP/1.1 {line}\r\ncontent-length: {}\r\n\r\n{document}", document.len()))
 }
 
-fn document(text: &str) -> Answer {
+/// A page of an upload's parts.
+fn list(upload: &Upload, after: u16) -> Answer {
+    let rest = upload.parts.range(after + 1..);
+    let is_truncated = rest.clone().count() > PAGE_PARTS;
+    let mut text = format!("<ListPartsResult><IsTruncated>{is_truncated}</IsTruncated>");
+    let mut last = after;
+    for (number, (etag, body)) in rest.take(PAGE_PARTS) {
+        let (etag, bytes) = (etag.replace('"', "&quot;"), body.len());
+        write!(text, "<Part><PartNumber>{number}</PartNumber><ETag>{etag}</ETag><Size>{bytes}</Size></Part>")
+            .unwrap();
+        last = *number;
+    }
+    document(&format!("{text}<NextPartNumberMarker>{last}</NextPartNumberMarker></ListPartsResult>"))
+}
+
+/// A success with a document.
+pub(crate) fn document(text: &str) -> Answer {
     Answer::new(format!("HTTP/1.1 200 OK\r\ncontent-length: {}\r\n\r\n{text}", text.len()))
 }

@@ -67,6 +67,16 @@ secret_access_key = \"{secret}\"
     )
 }
 
+/// Waits until it is so.
+pub(crate) async fn until(is_so: impl Fn() -> bool) {
+    let waiting = async {
+        while !is_so() {
+            sleep(PAUSE).await;
+        }
+    };
+    assert!(timeout(PATIENCE, waiting).await.is_ok(), "it never came to that");
+}
+
 impl Teed {
     /// Between two stores that do as they are told.
     pub(crate) async fn start() -> Self {

@@ -1,0 +1,81 @@
+//! `{provider}/multipart/complete`: the parts become an object.
+
+use futures_util::{FutureExt, future::BoxFuture};
+use serde::Serialize;
+
+use super::PartList;
+use crate::{
+    error::{Code, Error},
+    upload_api::{
+        Answer, Request,
+        body::{Number, Part, Parts, Text},
+        reply::{self, Hints, Performance, Plain},
+    },
+};
+
+/// Bytes of a usual reply, so that its buffer grows once.
+const REPLY_BYTES: usize = 1024;
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Reply<'a> {
+    success: bool,
+    provider: &'static str,
+    location: Plain<&'a str>,
+    bucket: &'a str,
+    key: &'a str,
+    object_key: &'a str,
+    etag: &'a str,
+    public_url: Plain<&'a str>,
+    cdn_url: Option<Plain<String>>,
+    hint: Hints,
+    performance: Performance<'a>,
+}
+
+/// Answers the route.
+pub(in crate::upload_api) fn handle<'r>(request: &'r Request<'r>) -> BoxFuture<'r, Answer> {
+    answer(request).boxed()
+}
+
+async fn answer(request: &Request<'_>) -> Answer {
+    let Request { target, body, .. } = request;
+    let upload = request.upload()?;
+    let list = listed(body.multipart.parts.as_ref())?;
+    let cdn = target.cdn_domain(body.cdn_domain.as_ref())?;
+    let completed = request.multipart().complete(&upload, &list).await?;
+    let key = upload.key.as_str();
+    let reply = Reply {
+        success: true,
+        provider: target.profile().kind,
+        location: Plain(&completed.location),
+        bucket: target.bucket_name(),
+        key,
+        object_key: key,
+        etag: &completed.etag,
+        public_url: Plain(&completed.location),
+        cdn_url: cdn.map(|domain| Plain(domain.url(&upload.object))),
+        hint: Hints::default().private(target.is_private()),
+        performance: request.performance(),
+    };
+    reply::ok(&reply, REPLY_BYTES)
+}
+
+/// The body's list of parts.
+fn listed(parts: Option<&Parts<'_>>) -> Result<PartList, Error> {
+    let parts = parts.ok_or_else(|| Error::new(Code::MissingFields, "Missing: `parts`."))?;
+    if parts.count > Parts::MAX {
+        let message = format!("`parts` has {} entries; an object has at most {}.", parts.count, Parts::MAX);
+        return Err(Error::new(Code::InvalidPartsFormat, message));
+    }
+    let entries = parts.entries.iter().enumerate().map(|(index, part)| entry(index, part));
+    PartList::parse(entries.collect::<Result<Vec<_>, _>>()?.into_iter())
+}
+
+fn entry<'p>(index: usize, part: &'p Part<'_>) -> Result<(u64, &'p str), Error> {
+    let number = part.number.and_then(Number::whole);
+    let etag = part.etag.as_ref().map(Text::as_str);
+    number.zip(etag).ok_or_else(|| {
+        let message = format!("`parts[{index}]` must have a `partNumber` and an `etag`.");
+        Error::new(Code::InvalidPartsFormat, message)
+    })
+}

@@ -1,0 +1,157 @@
+//! `CompleteMultipartUpload` and `AbortMultipartUpload`.
+//!
+//! Whoever does not hear what came of a completion asks again, and by then the provider no longer knows the upload. No
+//! record of what was answered is kept for that: the object is the record, and it outlives this process, and is the same
+//! for every node. It is what the repeated completion asks for if its `ETag` is the one that follows from the listed parts.
+//! Where `ETag`s are no MD5s (SSE-KMS, some stores), the key decides: it was drawn for this upload alone, so an object of as
+//! many parts under it was made by no other.
+
+use bytes::Bytes;
+use http::{HeaderMap, StatusCode, header};
+use wharf_wire::{
+    s3::{Operation, Parameters},
+    xml::{self, ListedPart},
+};
+
+use super::{Multipart, PartList, Upload, nothing, stored};
+use crate::{
+    error::{Code, Error},
+    mirror::{Intents, state::Change, tee::quoted},
+    transfer::{Sending, Side, TransferError, late_error},
+    upload_api::{
+        remote::{Question, Remote, read},
+        upload_id::UploadId,
+    },
+};
+
+/// An object that was made of its parts.
+#[derive(Debug)]
+pub(crate) struct Completed {
+    /// Its `ETag`, with its quotes.
+    pub(crate) etag: String,
+    /// Its own address.
+    pub(crate) location: String,
+}
+
+/// Why there is no object.
+enum Failure {
+    /// Nothing was asked of the provider.
+    Own(Error),
+    /// What the provider answered, or did not.
+    Provider(TransferError),
+}
+
+impl From<TransferError> for Failure {
+    fn from(error: TransferError) -> Self {
+        Self::Provider(error)
+    }
+}
+
+impl From<Error> for Failure {
+    fn from(error: Error) -> Self {
+        Self::Own(error)
+    }
+}
+
+impl Multipart<'_> {
+    /// Makes the object of the parts in `list`. The same again is answered the same.
+    pub(crate) async fn complete(&self, upload: &Upload, list: &PartList) -> Result<Completed, Error> {
+        let remote = self.remote()?;
+        let etag = match self.ask_to_complete(&remote, upload, list).await {
+            Ok(etag) => etag,
+            Err(Failure::Own(error)) => return Err(error),
+            Err(Failure::Provider(refusal)) => {
+                earlier(&remote, upload, list, &refusal).await.ok_or_else(|| refused(refusal))?
+            }
+        };
+        Ok(Completed { etag, location: self.target.public_url(&upload.object) })
+    }
+
+    /// Forgets the upload and its parts.
+    pub(crate) async fn abort(&self, upload: &Upload) -> Result<(), Error> {
+        let (operation, key) = (Operation::AbortMultipartUpload, Some(&upload.object));
+        let question = Question { operation, key, parameters: &upload.named(), sending: nothing() };
+        self.remote()?.ask(question).await?;
+        if let Some(teed) = self.teed(upload) {
+            teed.abort();
+        }
+        Ok(())
+    }
+
+    async fn ask_to_complete(
+        &self,
+        remote: &Remote,
+        upload: &Upload,
+        list: &PartList,
+    ) -> Result<String, Failure> {
+        if let Some(bytes_max) = upload.bytes_max {
+            check_size(&stored::list(remote, upload).await?, list, bytes_max)?;
+        }
+        let intents = self.intend(upload, list).await?;
+        let sending = Sending::document(HeaderMap::new(), Bytes::from(list.document()));
+        let (operation, key) = (Operation::CompleteMultipartUpload, Some(&upload.object));
+        let question = Question { operation, key, parameters: &upload.named(), sending };
+        let (reply, intents) = remote.change_slowly(intents, question).await;
+        let document = read(reply?).await?;
+        // An error below a 200 leaves unknown what was done: dropped, that is what the intents say.
+        let object =
+            xml::read_completed(&document).map_err(|error| late_error(Side::Target, &document, error))?;
+        let etag = quoted(&object.etag);
+        intents.settle_stored(Some(etag.clone()));
+        Ok(etag)
+    }
+
+    async fn intend(&self, upload: &Upload, list: &PartList) -> Result<Intents, Error> {
+        if let Some(teed) = self.teed(upload) {
+            return Ok(teed.intend_complete(list.to_vec()).await?);
+        }
+        let Some(bucket) = self.target.configured else { return Ok(Intents::default()) };
+        let keys = std::iter::once(upload.key.as_str());
+        Ok(self.parts.mirrors.intend(bucket, keys, Change::Write).await?)
+    }
+}
+
+/// Refuses parts that make more than was said, while they are no object yet. What a client says of their sizes counts for
+/// nothing.
+fn check_size(stored: &[ListedPart], list: &PartList, bytes_max: u64) -> Result<(), Error> {
+    let is_listed = |part: &&ListedPart| list.has(part.number);
+    let bytes = stored.iter().filter(is_listed).fold(0, |sum: u64, part| sum.saturating_add(part.bytes));
+    if bytes <= bytes_max {
+        return Ok(());
+    }
+    let message = format!("The parts have {bytes} bytes together; this upload may have {bytes_max}.");
+    Err(Error::new(Code::FileTooLarge, message).hint("Abort it, and begin one with the file's real size."))
+}
+
+/// The `ETag` of the object, if an earlier completion of the same upload has made it.
+async fn earlier(
+    remote: &Remote,
+    upload: &Upload,
+    list: &PartList,
+    refusal: &TransferError,
+) -> Option<String> {
+    refusal.status().filter(StatusCode::is_client_error)?;
+    let (operation, key) = (Operation::HeadObject, Some(&upload.object));
+    let question = Question { operation, key, parameters: &Parameters::default(), sending: nothing() };
+    let reply = remote.ask(question).await.ok()?;
+    let etag = quoted(reply.headers().get(header::ETAG)?.to_str().ok()?);
+    let is_of_these_parts = list.object_etag().as_deref() == Some(&etag);
+    let is_upload_gone = refusal.code() == Some("NoSuchUpload");
+    let is_own_key = UploadId::in_key(upload.object.as_str()).is_some();
+    let is_of_as_many = etag.ends_with(&format!("-{}\"", list.len()));
+    (is_of_these_parts || (is_upload_gone && is_own_key && is_of_as_many)).then_some(etag)
+}
+
+/// What the client is told of a refusal. Parts that are not there, or too small, are its own mistake.
+fn refused(refusal: TransferError) -> Error {
+    let message = match refusal.code() {
+        Some("InvalidPart" | "InvalidPartOrder") => {
+            "A part is not there, or is another one than `parts` says: its ETag differs."
+        }
+        Some("EntityTooSmall") => "A part other than the last one is smaller than the provider takes.",
+        Some(_) | None => return refusal.into(),
+    };
+    Error::new(Code::InvalidPart, message)
+        .hint("Ask multipart/parts what is stored, send what is missing, and complete again.")
+        .cause(refusal.to_string())
+}
