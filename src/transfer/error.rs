@@ -168,6 +168,11 @@ impl TransferError {
         }
     }
 
+    /// Whether the provider does not know what it was asked for.
+    pub fn is_not_implemented(&self) -> bool {
+        self.code() == Some("NotImplemented") || self.status() == Some(StatusCode::NOT_IMPLEMENTED)
+    }
+
     /// Whether nothing was sent: the provider is left alone, or has enough to do.
     pub fn was_held_back(&self) -> bool {
         matches!(self, Self::Unanswered { error: UpstreamError::Open(_) | UpstreamError::Busy(_), .. })

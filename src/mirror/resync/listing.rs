@@ -8,7 +8,7 @@
 //!   which one it has, once.
 
 use http::{HeaderMap, Method};
-use wharf_wire::xml::{self, Coding, DOCUMENT_BYTES_MAX, ListPage, ListedObject};
+use wharf_wire::xml::{self, DOCUMENT_BYTES_MAX, ListPage, ListedKey, ListedObject, Written};
 
 use crate::{
     backend::{Outgoing, Payload},
@@ -78,7 +78,7 @@ impl<'a> Listing<'a> {
     /// The next page.
     pub async fn page(&mut self) -> Result<Page, TransferError> {
         let page = match self.ask().await {
-            Err(error) if self.version == Version::Two && is_not_implemented(&error) => {
+            Err(error) if self.version == Version::Two && error.is_not_implemented() => {
                 self.version = Version::One;
                 self.ask().await?
             }
@@ -155,25 +155,21 @@ impl<'a> Listing<'a> {
 
     /// Whether the keys of `page` are URL-encoded.
     async fn has_encoded(&mut self, page: &ListPage) -> Result<bool, TransferError> {
-        let is_plain = |object: &ListedObject| object.coding() == Coding::Plain;
-        if !page.is_said_to_be_encoded || page.objects.iter().any(is_plain) {
-            return Ok(false);
-        }
-        let ambiguous = page.objects.iter().filter(|object| object.coding() == Coding::Ambiguous);
-        for object in ambiguous.take(QUESTIONS_MAX) {
+        let Written::Encoded { in_doubt } = page.written() else { return Ok(false) };
+        for key in in_doubt.into_iter().take(QUESTIONS_MAX) {
             if self.is_encoded.is_some() {
                 break;
             }
-            self.is_encoded = self.ask_which(object).await?;
+            self.is_encoded = self.ask_which(key).await?;
         }
         Ok(self.is_encoded.unwrap_or(true))
     }
 
-    /// Whether the store has the key that `object`'s stands for if it is encoded, or the other one. With both, or with
-    /// neither since it was deleted meanwhile, nothing is known.
-    async fn ask_which(&self, object: &ListedObject) -> Result<Option<bool>, TransferError> {
-        let has_plain = self.has(&object.key).await?;
-        let has_decoded = match object.decoded_key() {
+    /// Whether the store has what `key` stands for if it is encoded, or the other one. With both, or with neither since it
+    /// was deleted meanwhile, nothing is known.
+    async fn ask_which(&self, key: &ListedKey) -> Result<Option<bool>, TransferError> {
+        let has_plain = self.has(key.as_written()).await?;
+        let has_decoded = match key.meant(true) {
             Some(key) => self.has(&key).await?,
             None => false,
         };
@@ -186,10 +182,11 @@ impl<'a> Listing<'a> {
     }
 
     fn whole_key(&self, object: &ListedObject, is_encoded: bool) -> Result<String, TransferError> {
-        let key = if is_encoded { object.decoded_key() } else { Some(object.key.clone()) };
-        let key = key.ok_or_else(|| self.senseless(format!("the key {} is no text", object.key)))?;
+        let written = &object.key;
+        let no_text = || self.senseless(format!("the key {} is no text", written.as_written()));
+        let key = written.meant(is_encoded).ok_or_else(no_text)?;
         if key.starts_with(&self.prefix) {
-            return Ok(key);
+            return Ok(key.into_owned());
         }
         Err(self.senseless(format!("it lists {key}, which is not below {}", self.prefix)))
     }
@@ -204,8 +201,4 @@ impl<'a> Listing<'a> {
     fn senseless(&self, what: String) -> TransferError {
         TransferError::Senseless { side: self.side, what }
     }
-}
-
-fn is_not_implemented(error: &TransferError) -> bool {
-    error.code() == Some("NotImplemented") || error.status() == Some(http::StatusCode::NOT_IMPLEMENTED)
 }

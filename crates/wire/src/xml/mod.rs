@@ -6,16 +6,19 @@
 //! caller's names into it while it streams.
 
 mod list;
+mod listed_key;
 mod read;
 mod request;
 pub mod rewrite;
 mod tree;
 mod uploads;
+mod versions;
 mod write;
 
 use thiserror::Error;
 
-pub use list::{Coding, ListPage, ListedObject, read_list};
+pub use list::{ListPage, ListedObject, read_list};
+pub use listed_key::{ListedKey, Written};
 pub use read::{
     DeleteError, DeleteResult, Deleted, ObjectResult, S3Error, read_bucket_names, read_completed,
     read_copied, read_copied_part, read_cors, read_delete_result, read_error, read_upload_id,
@@ -25,6 +28,7 @@ pub use request::{
     read_delete, read_tagging, restores_in_place,
 };
 pub use uploads::{ListedPart, ListedUpload, PartsPage, UploadsPage, read_parts, read_uploads};
+pub use versions::{DeleteMarker, ListedVersion, VersionPage, read_versions};
 pub use write::{
     DECLARATION, ErrorDocument, ObjectNames, write_buckets, write_complete_multipart, write_completed,
     write_copied, write_copied_part, write_cors, write_create_bucket, write_delete, write_delete_result,

@@ -161,7 +161,7 @@ mod tests {
     use proptest::prelude::{ProptestConfig, any, prop_assert_eq, proptest};
 
     use super::{
-        super::{DEPTH_MAX, DOCUMENT_BYTES_MAX, ELEMENTS_MAX, write::escape},
+        super::{DEPTH_MAX, DOCUMENT_BYTES_MAX, ELEMENTS_MAX, read_list, read_versions, write::escape},
         *,
     };
 
@@ -304,6 +304,8 @@ mod tests {
                 let _ = read_upload_id(document);
                 let _ = read_delete_result(document);
                 let _ = read_copied(document);
+                let _ = read_list(document);
+                let _ = read_versions(document);
             }
         }
     }
