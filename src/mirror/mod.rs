@@ -6,6 +6,7 @@
 
 mod client_upload;
 pub mod crash_point;
+mod deleted;
 mod doors;
 mod metrics;
 pub mod moved;

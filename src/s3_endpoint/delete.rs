@@ -5,8 +5,6 @@
 //!               └─ no: an error among the results, as S3 does
 //! ```
 
-use std::collections::HashMap;
-
 use bytes::Bytes;
 use http::{HeaderMap, Response};
 use hyper::body::Incoming;
@@ -96,26 +94,6 @@ fn refused(object: &ObjectToDelete, error: &S3Error) -> DeleteError {
     }
 }
 
-/// Says of each object what came of it. A quiet result names errors alone.
-fn settle(intents: Intents, objects: &[ObjectToDelete], errors: &[DeleteError]) {
-    let refused =
-        errors.iter().map(|error| ((error.key.as_str(), error.version_id.as_deref()), outcome(error)));
-    let refused: HashMap<_, _> = refused.collect();
-    let outcome = |object: &ObjectToDelete| {
-        let refused = refused.get(&(object.key.as_str(), object.version_id.as_deref()));
-        refused.copied().unwrap_or(Outcome::Changed)
-    };
-    intents.settle_each(objects.iter().map(outcome));
-}
-
-/// What came of an object that the provider gives an error for: nothing, if it is one of S3's refusals.
-fn outcome(error: &DeleteError) -> Outcome {
-    match ErrorCode::from_name(&error.code) {
-        Some(code) if code.status().is_client_error() => Outcome::Unchanged,
-        Some(_) | None => Outcome::Unknown,
-    }
-}
-
 /// Objects of one request to the provider.
 struct Batch<'a> {
     objects: &'a [ObjectToDelete],
@@ -143,7 +121,7 @@ async fn send(
             .ok_or_else(|| reply::upstream_error("the answer names a key of others"))?;
         *key = own.to_owned();
     }
-    settle(intents, objects, &result.errors);
+    intents.settle_deleted(objects, &result.errors);
     for error in &mut result.errors {
         let message = std::mem::replace(&mut error.message, provider_message(&error.code).to_owned());
         tracing::debug!(code = error.code, cause = message, "a key was not deleted");
