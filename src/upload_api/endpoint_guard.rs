@@ -1,22 +1,27 @@
 //! Which endpoints a caller may name. Without a guard a caller could point Wharf at the machine it runs on.
 //!
 //! Signing makes no look-up, so this checks the list alone; a host written as an address, in whatever notation, is an
-//! address here ([`Host::Address`]) and passes only where that very address is listed.
+//! address here ([`Host::Address`]) and passes only where that very address is listed. Whatever connects looks at the
+//! address that a name leads to: that may be inside only where the operator wrote down the very name.
 
 use wharf_wire::endpoint::{Endpoint, Host, Scheme};
 
-use crate::config::checked::EndpointRule;
+use crate::{backend::upstream::Reach, config::checked::EndpointRule};
 
-/// Whether `rules` let callers name `endpoint`.
-pub(super) fn is_listed(endpoint: &Endpoint, rules: &[EndpointRule]) -> bool {
-    rules.iter().any(|rule| match rule {
-        EndpointRule::Exact(listed) => listed == endpoint,
-        EndpointRule::Below { domain, port } => {
-            endpoint.scheme() == Scheme::Https
-                && endpoint.port() == *port
-                && matches!(endpoint.host(), Host::Name(name) if is_below(name, domain))
-        }
-    })
+/// How far a connection to `endpoint` may go, if `rules` let callers name it.
+pub(super) fn reach(endpoint: &Endpoint, rules: &[EndpointRule]) -> Option<Reach> {
+    let is_exact = |rule: &EndpointRule| matches!(rule, EndpointRule::Exact(listed) if listed == endpoint);
+    if rules.iter().any(is_exact) {
+        return Some(Reach::Anywhere);
+    }
+    rules.iter().any(|rule| is_in_domain(endpoint, rule)).then_some(Reach::Public)
+}
+
+fn is_in_domain(endpoint: &Endpoint, rule: &EndpointRule) -> bool {
+    let EndpointRule::Below { domain, port } = rule else { return false };
+    endpoint.scheme() == Scheme::Https
+        && endpoint.port() == *port
+        && matches!(endpoint.host(), Host::Name(name) if is_below(name, domain))
 }
 
 /// Whether `name` has labels in front of `domain`: `a.example.com` is below `example.com`, `badexample.com` is not.
@@ -34,6 +39,18 @@ mod tests {
 
     fn below(domain: &str, port: Option<u16>) -> EndpointRule {
         EndpointRule::Below { domain: domain.to_owned(), port }
+    }
+
+    fn is_listed(endpoint: &Endpoint, rules: &[EndpointRule]) -> bool {
+        reach(endpoint, rules).is_some()
+    }
+
+    #[test]
+    fn only_a_name_that_is_written_down_may_lead_inside() {
+        let (a, b) = ("https://a.example.com", "https://b.example.com");
+        let rules = [below("example.com", None), exact(a)];
+        assert_eq!(reach(&Endpoint::parse(a).unwrap(), &rules), Some(Reach::Anywhere));
+        assert_eq!(reach(&Endpoint::parse(b).unwrap(), &rules), Some(Reach::Public));
     }
 
     #[test]

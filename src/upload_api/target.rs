@@ -62,7 +62,6 @@ pub(crate) struct Target<'a> {
     /// Where signed URLs point, unless it is the provider.
     pub(super) own_door: Option<OwnDoor>,
     /// How far a connection to the provider may go.
-    #[allow(dead_code, reason = "handlers that ask are on their way")]
     pub(super) reach: Reach,
 }
 
@@ -200,11 +199,16 @@ impl<'a> Target<'a> {
 
     /// The whole key of what the caller calls `key`: it is below the bucket's prefix, whatever stands in it.
     pub(super) fn object_key(&self, key: &str) -> Result<ObjectKey, Error> {
-        if !self.key_prefix().is_empty() && walks_up(key) {
+        parse_key(&self.below_prefix(key)?)
+    }
+
+    /// The same of a `name` that stands for keys.
+    pub(super) fn below_prefix(&self, name: &str) -> Result<String, Error> {
+        if !self.key_prefix().is_empty() && walks_up(name) {
             let message = "`key`: in this bucket it has no part that is `..`, which could lead out of it.";
             return Err(Error::new(Code::InvalidField, message));
         }
-        parse_key(&[self.key_prefix(), key].concat())
+        Ok([self.key_prefix(), name].concat())
     }
 }
 
@@ -310,12 +314,14 @@ impl<'a> Named<'a> {
         }
         let (bucket, mut settings) = self.settings(fields)?;
         let asked = settings.endpoint.take();
-        settings.endpoint = match &asked {
+        let default = callers.default_endpoints.get(self.plugin.profile().kind);
+        let given_or_default = match &asked {
             Some(asked) => self.allowed_endpoint(callers, asked, &settings)?,
-            None => callers.default_endpoints.get(self.plugin.profile().kind).map(Endpoint::origin),
+            None => default.map(|default| (default.clone(), Reach::Anywhere)),
         };
-        // What the operator wrote down may be inside; the provider's own endpoints never are.
-        let reach = if settings.endpoint.is_some() { Reach::Anywhere } else { Reach::Public };
+        // The provider's own endpoints are never inside.
+        let reach = given_or_default.as_ref().map_or(Reach::Public, |(_, reach)| *reach);
+        settings.endpoint = given_or_default.map(|(endpoint, _)| endpoint.origin());
         let given = Given { account_id: settings.account_id.is_some() };
         let account =
             self.plugin.bind(settings).map_err(|problems| self.refused_setting(&problems, given))?;
@@ -373,18 +379,19 @@ impl<'a> Named<'a> {
         Ok((bucket, settings))
     }
 
-    /// The endpoint that the caller asked for, if it is on the list; `None` if it is the provider's own.
+    /// The endpoint that the caller asked for and how far it may lead, if it is on the list; `None` if it is the provider's
+    /// own.
     fn allowed_endpoint(
         &self,
         callers: &Callers,
         asked: &str,
         settings: &Settings,
-    ) -> Result<Option<String>, Error> {
+    ) -> Result<Option<(Endpoint, Reach)>, Error> {
         let field = self.shown(Name::Endpoint);
         let endpoint = Endpoint::parse(asked)
             .map_err(|problem| Error::new(Code::EndpointNotAllowed, format!("`{field}`: {problem}.")))?;
-        if endpoint_guard::is_listed(&endpoint, &callers.endpoints) {
-            return Ok(Some(endpoint.origin()));
+        if let Some(reach) = endpoint_guard::reach(&endpoint, &callers.endpoints) {
+            return Ok(Some((endpoint, reach)));
         }
         let own = self.plugin.bind(settings.clone());
         if own.is_ok_and(|own| *own.endpoint() == endpoint) {

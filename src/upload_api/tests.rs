@@ -21,6 +21,7 @@ mod bounds;
 mod brought;
 mod download;
 mod hostile;
+mod remote;
 mod target;
 mod upload;
 
