@@ -77,6 +77,8 @@ pub enum Purpose {
     Session,
     /// `uploadId` of a multipart upload.
     Upload,
+    /// `nextContinuationToken` of a listing.
+    Listing,
 }
 
 impl Purpose {
@@ -86,6 +88,7 @@ impl Purpose {
             Self::Complete => b"\x01wharf complete 1",
             Self::Session => b"\x01wharf session 1",
             Self::Upload => b"\x01wharf upload 1",
+            Self::Listing => b"\x01wharf listing 1",
         }
     }
 }

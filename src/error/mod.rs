@@ -111,6 +111,7 @@ codes! {
     FileNotFound NoSuchKey "FILE_NOT_FOUND" NOT_FOUND Client "There is no such object.";
     BucketNotFound NoSuchBucket "BUCKET_NOT_FOUND" NOT_FOUND Client "The provider has no such bucket.";
     UploadNotFound NoSuchUpload "UPLOAD_NOT_FOUND" NOT_FOUND Client "There is no such multipart upload, or no more.";
+    InvalidCompleteToken InvalidArgument "INVALID_COMPLETE_TOKEN" BAD_REQUEST Client "`completeToken` is not good for this.";
     InvalidKeys InvalidArgument "INVALID_KEYS" BAD_REQUEST Client "`keys` is not a list of keys.";
     InvalidMaxKeys InvalidArgument "INVALID_MAX_KEYS" BAD_REQUEST Client "`maxKeys` is not a number from 1 to 1000.";
     InvalidPartSize InvalidArgument "INVALID_PART_SIZE" BAD_REQUEST Client "The provider takes no parts of this size.";

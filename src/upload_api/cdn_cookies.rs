@@ -18,8 +18,8 @@ use crate::{
 use super::{
     Answer, Request,
     body::{Text, non_empty},
-    download,
     expiry::{self, Bounds},
+    key,
     reply::{self, Performance, Plain},
 };
 
@@ -129,7 +129,7 @@ fn resource(request: &Request<'_>, cdn: &CdnConfig) -> Result<CdnResource, Error
                 .hint("An empty `prefix` is the whole bucket."))
         }
         (Some(_), None) => {
-            let key = download::key(&body.get)?;
+            let key = key::required(&body.get)?;
             target.authorize(call.identity, Action::Read, key)?;
             let key = target.object_key(key)?;
             let resource = CdnResource::object(&CdnObject { domain: &cdn.domain, key: &key, query: &[] });

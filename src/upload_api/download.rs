@@ -17,17 +17,14 @@ use crate::{
 
 use super::{
     Request,
-    body::{GetFields, Text, non_empty},
-    expiry,
+    body::GetFields,
+    expiry, key,
     reply::{self, Hints, Performance, Plain},
     target::Asked,
 };
 
 /// Bytes of a usual reply, so that its buffer grows once.
 const REPLY_BYTES: usize = 1536;
-
-/// Bytes of a version's id or of a response header that anyone has reason to ask for.
-const VALUE_BYTES_MAX: usize = 1024;
 
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
@@ -49,7 +46,7 @@ struct Reply<'a> {
 /// Answers the route.
 pub(super) fn handle(request: &Request<'_>) -> Result<Response<Full<Bytes>>, Error> {
     let Request { parts, call, target, body, .. } = request;
-    let key = key(&body.get)?;
+    let key = key::required(&body.get)?;
     target.authorize(call.identity, Action::Read, key)?;
     let object = target.object_key(key)?;
     let options = options(&body.get)?;
@@ -96,35 +93,11 @@ fn cdn_url(
     })
 }
 
-/// The caller's key. It is not normalised, so a key that a store might normalise is refused: signed as `a/../b`, a store
-/// that walks up would serve `b`.
-pub(super) fn key<'b>(fields: &'b GetFields<'_>) -> Result<&'b str, Error> {
-    let key = non_empty(fields.key.as_ref())
-        .ok_or_else(|| Error::new(Code::MissingKey, "Missing: `key` (or `fileKey`)."))?;
-    if key.split(['/', '\\']).any(|part| matches!(part, "." | "..")) {
-        return Err(Error::new(Code::InvalidField, "`key` has `.` or `..` for one of its segments."));
-    }
-    if key.contains(char::is_control) {
-        return Err(Error::new(Code::InvalidField, "`key` holds a control character."));
-    }
-    Ok(key)
-}
-
 fn options<'b>(fields: &'b GetFields<'_>) -> Result<GetOptions<'b>, Error> {
-    let header = |text: &'b Option<Text<'_>>, field: &str| match non_empty(text.as_ref()) {
-        Some(value) if value.len() > VALUE_BYTES_MAX || value.contains(char::is_control) => {
-            let message =
-                format!("`{field}` must be at most {VALUE_BYTES_MAX} bytes without control characters.");
-            Err(Error::new(Code::InvalidField, message))
-        }
-        value => Ok(value),
-    };
+    let disposition = fields.response_content_disposition.as_ref();
     Ok(GetOptions {
-        version_id: header(&fields.version_id, "versionId")?,
-        response_content_type: header(&fields.response_content_type, "responseContentType")?,
-        response_content_disposition: header(
-            &fields.response_content_disposition,
-            "responseContentDisposition",
-        )?,
+        version_id: key::version_id(fields)?,
+        response_content_type: key::value(fields.response_content_type.as_ref(), "responseContentType")?,
+        response_content_disposition: key::value(disposition, "responseContentDisposition")?,
     })
 }

@@ -6,6 +6,7 @@
 //! value that any mail library reads. So text beyond ASCII becomes `=?UTF-8?B?…?=`.
 
 use base64::{Engine, engine::general_purpose::STANDARD};
+use wharf_wire::encode as percent;
 
 use crate::error::{Code, Error};
 
@@ -62,6 +63,39 @@ fn words(mut text: &str) -> impl Iterator<Item = String> {
     })
 }
 
+/// The text that a store's `value` stands for, whoever encoded it. What is no encoded word stays as it is.
+pub(super) fn decode(value: &str) -> String {
+    let mut decoded = Vec::with_capacity(value.len());
+    let mut was_word = false;
+    for (index, piece) in value.split(' ').enumerate() {
+        let word = decode_word(piece);
+        // A space between two words belongs to neither.
+        if index > 0 && !(was_word && word.is_some()) {
+            decoded.push(b' ');
+        }
+        was_word = word.is_some();
+        decoded.extend_from_slice(word.as_deref().unwrap_or(piece.as_bytes()));
+    }
+    String::from_utf8(decoded).unwrap_or_else(|_| value.to_owned())
+}
+
+/// The bytes of one encoded word, `=?UTF-8?B?…?=` or `=?UTF-8?Q?…?=`.
+fn decode_word(piece: &str) -> Option<Vec<u8>> {
+    let (charset, rest) = piece.strip_prefix("=?")?.strip_suffix("?=")?.split_once('?')?;
+    let (encoding, text) = rest.split_once('?')?;
+    if !charset.eq_ignore_ascii_case("utf-8") && !charset.eq_ignore_ascii_case("us-ascii") {
+        return None;
+    }
+    match encoding {
+        "B" | "b" => STANDARD.decode(text).ok(),
+        "Q" | "q" => {
+            let escaped = text.replace('%', "%25").replace('=', "%").replace('_', "%20");
+            Some(percent::decode_path(&escaped).into_owned())
+        }
+        _ => None,
+    }
+}
+
 fn refused(message: &'static str) -> Error {
     Error::new(Code::InvalidField, message)
 }
@@ -100,6 +134,23 @@ mod tests {
             decoded.extend(STANDARD.decode(base64).unwrap());
         }
         assert_eq!(String::from_utf8(decoded).unwrap(), text);
+        assert_eq!(decode(value), text);
+    }
+
+    #[test]
+    fn what_a_store_encodes_is_read_again() {
+        for (value, text) in [
+            ("plain  text ", "plain  text "),
+            ("=?UTF-8?Q?Zo=C3=AB_100%_=3D_ok?=", "Zo\u{eb} 100% = ok"),
+            ("by =?utf-8?b?Wm/Dqw==?= =?UTF-8?B?IQ==?= today", "by Zo\u{eb}! today"),
+            ("=?ISO-8859-1?Q?=EB?=", "=?ISO-8859-1?Q?=EB?="),
+            ("=?UTF-8?B?not base64?=", "=?UTF-8?B?not base64?="),
+            ("=?UTF-8?Q?=FF?=", "=?UTF-8?Q?=FF?="),
+            ("=?", "=?"),
+            ("", ""),
+        ] {
+            assert_eq!(decode(value), text, "{value}");
+        }
     }
 
     #[test]

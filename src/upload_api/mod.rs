@@ -17,9 +17,11 @@ mod download;
 mod endpoint_guard;
 mod expiry;
 mod file_name;
+mod key;
 mod metadata;
 pub(crate) mod multipart;
 mod new_key;
+mod objects;
 #[allow(dead_code, reason = "the document of the API is on its way")]
 mod operation;
 mod own_door;
@@ -48,7 +50,7 @@ use crate::{
     backend::{Origins, SigningKeys},
     clock::Clock,
     config::Config,
-    error::Error,
+    error::{Code, Error},
     mirror::Mirrors,
     request::{
         Context,
@@ -147,9 +149,20 @@ impl UploadApi {
             Operation::MultipartParts => Handler::Asks(multipart::parts),
             Operation::CompleteMultipart => Handler::Asks(multipart::complete),
             Operation::AbortMultipart => Handler::Asks(multipart::abort),
+            Operation::Delete => Handler::Asks(objects::delete),
+            Operation::BatchDelete => Handler::Asks(objects::batch_delete),
+            Operation::List => Handler::Asks(objects::list),
+            Operation::Metadata => Handler::Asks(objects::metadata),
+            Operation::Versions => Handler::Asks(objects::versions),
+            Operation::Complete => Handler::Asks(objects::complete),
+            Operation::Foreign => Handler::Signs(foreign),
             Operation::ValidateKey => return validate_key::handle(call.identity),
         };
-        let provider = provider.as_deref().unwrap_or_default();
+        // Its path names nobody.
+        let is_complete = *operation == Operation::Complete;
+        let completed = is_complete.then(|| objects::completed_provider(&self.parts.sealer, call.body));
+        let completed = completed.transpose()?;
+        let provider = completed.as_deref().or(provider.as_deref()).unwrap_or_default();
         let answer = self.with_target(provider, call, standing, handler).await;
         answer.map_err(|error| if error.provider.is_some() { error } else { error.provider(provider) })
     }
@@ -196,6 +209,11 @@ enum Handler {
     Signs(fn(&Request<'_>) -> Answer),
     /// When the provider has answered. On the heap, so that what only signs does not have to have room for it.
     Asks(for<'r> fn(&'r Request<'r>) -> BoxFuture<'r, Answer>),
+}
+
+/// The stores that have it are not served, so whoever gets here has named one that has it not.
+fn foreign(_: &Request<'_>) -> Answer {
+    Err(Error::new(Code::NotFound, "This provider has no such route."))
 }
 
 /// A request whose body was read and whose target was found.

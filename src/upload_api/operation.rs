@@ -93,6 +93,21 @@ operations! {
     CompleteMultipart "complete_multipart" ["POST"] Write [Bucket "multipart/complete"];
     /// Forget an upload and its parts.
     AbortMultipart "abort_multipart" ["POST"] Write [Bucket "multipart/abort"];
+    /// Delete one object.
+    Delete "delete" ["DELETE"|"POST"] Delete [Bucket "delete"];
+    /// Delete up to 1000 objects.
+    BatchDelete "batch_delete" ["POST"] Delete [Bucket "batch-delete", Bucket "batch/delete"];
+    /// List objects, page by page.
+    List "list" ["POST"] List [Bucket "list"];
+    /// Tell what the provider says of one object.
+    Metadata "metadata" ["POST"] Read [Bucket "metadata"];
+    /// List versions of objects, page by page.
+    Versions "versions" ["POST"] List [Bucket "versions"];
+    /// Take note of an object that was sent straight to the provider.
+    Complete "complete" ["POST"] Write [Nothing "complete"];
+    /// What clients ask of stores that are not S3's, so that they learn who is served.
+    Foreign "foreign" ["POST"] Read
+        [Bucket "buckets", Bucket "scan-malware", Bucket "scan-status", Bucket "scan-results"];
     /// Tell the caller about the key that it came with.
     ValidateKey "validate_key" ["POST"] Read [Nothing "validate-key"];
 }

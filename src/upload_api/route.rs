@@ -133,6 +133,15 @@ mod tests {
             ("photos/multipart/parts", Operation::MultipartParts, photos),
             ("photos/multipart/complete", Operation::CompleteMultipart, photos),
             ("photos/multipart/abort", Operation::AbortMultipart, photos),
+            ("photos/delete", Operation::Delete, photos),
+            ("photos/batch-delete", Operation::BatchDelete, photos),
+            ("photos/batch/delete", Operation::BatchDelete, photos),
+            ("photos/list", Operation::List, photos),
+            ("photos/metadata", Operation::Metadata, photos),
+            ("photos/versions", Operation::Versions, photos),
+            ("complete", Operation::Complete, None),
+            ("photos/buckets", Operation::Foreign, photos),
+            ("photos/scan-status", Operation::Foreign, photos),
             ("validate-key", Operation::ValidateKey, None),
         ] {
             let path = format!("/api/v1/upload/{path}");

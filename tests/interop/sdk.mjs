@@ -97,6 +97,101 @@ await check("SDK: r2 upload and getSignedDownloadUrl", async () => {
   assert.deepEqual(await bytesAt(signed), photo);
 });
 
+const bucket = () => sdk.s3({ ...provider(), bucket: credentials.s3Bucket, region: credentials.s3Region });
+const r2Bucket = () =>
+  sdk.r2({ ...provider(), accountId: "0123456789abcdef0123456789abcdef", bucket: credentials.s3Bucket });
+
+function provider() {
+  return { accessKey: credentials.s3AccessKey, secretKey: credentials.s3SecretKey };
+}
+
+/** Uploads an empty file for each name; the keys under which they are. */
+async function uploaded(names) {
+  const files = names.map((filename) => ({ filename, contentType: "text/plain", fileSize: 0 }));
+  const { results } = await sdk.batchUploadS3({ files, ...credentials });
+  const sent = results.map(({ uploadUrl, contentType }) =>
+    fetch(uploadUrl, { method: "PUT", body: "", headers: { "Content-Type": contentType } }),
+  );
+  for (const stored of await Promise.all(sent)) assert.equal(stored.status, 200);
+  return results.map(({ key }) => key);
+}
+
+async function keysListed(list) {
+  const keys = [];
+  let token;
+  do {
+    const page = await list(token);
+    keys.push(...page.files.map((file) => file.key));
+    token = page.nextContinuationToken ?? page.continuationToken;
+  } while (token);
+  return keys;
+}
+
+await check("SDK: list goes through all pages, odd names among them, for S3 and R2", async () => {
+  const keys = (await uploaded(["a b+c.txt", "résumé 日本.pdf", "x&y=z%20.txt", "plain"])).sort();
+  const prefix = "upl";
+  const s3 = await keysListed((continuationToken) => bucket().list({ prefix, maxKeys: 3, continuationToken }));
+  const r2 = await keysListed((continuationToken) => r2Bucket().list({ prefix, maxKeys: 3, continuationToken }));
+  assert.deepEqual(s3, [...s3].sort());
+  assert.deepEqual(r2, s3);
+  assert.deepEqual(keys.filter((key) => s3.includes(key)), keys);
+  const { files } = await bucket().list({ prefix: keys[0] });
+  assert.equal(files.length, 1);
+  assert.equal(files[0].size, 0);
+  assert.ok(!Number.isNaN(Date.parse(files[0].lastModified)));
+  assert.match(files[0].etag, /^"[0-9a-f]{32}"$/);
+});
+
+await check("SDK: getMetadata", async () => {
+  const file = new File([photo], "described.jpg", { type: "image/jpeg" });
+  const key = keyIn(await sdk.uploadFile(file, { provider: "S3", ...credentials }));
+  const { metadata } = await bucket().getMetadata({ key, ...credentials });
+  assert.equal(metadata.key, key);
+  assert.equal(metadata.size, photo.length);
+  assert.equal(metadata.contentType, "image/jpeg");
+  assert.equal(metadata.storageClass, "STANDARD");
+  assert.match(metadata.etag, /^"[0-9a-f]{32}"$/);
+  await assert.rejects(bucket().getMetadata({ key: `${key}x`, ...credentials }), /404 .*"FILE_NOT_FOUND"/);
+});
+
+await check("SDK: deleteFile of S3, and what is not there is told", async () => {
+  const [key] = await uploaded(["to delete (1).txt"]);
+  await sdk.deleteFile({ provider: "S3", key, ...credentials });
+  assert.equal((await fetch(await download(key))).status, 404);
+  await assert.rejects(sdk.deleteFile({ provider: "S3", key, ...credentials }), /404 .*"FILE_NOT_FOUND"/);
+});
+
+await check("SDK: r2 delete", async () => {
+  const [key] = await uploaded(["r2.txt"]);
+  await r2Bucket().delete({ fileUrl: `https://pub.example.com/${key}` });
+  assert.equal((await fetch(await download(key))).status, 404);
+});
+
+await check("SDK: batchDelete of S3 and R2", async () => {
+  const keys = await uploaded(Array.from({ length: 100 }, (_, index) => `batch ${index}&<>"'.txt`));
+  const { deleted, deletedCount, errors } = await bucket().batchDelete({ keys: keys.slice(0, 60) });
+  assert.deepEqual([deleted, deletedCount, errors], [keys.slice(0, 60), 60, []]);
+  const rest = await sdk.batchDeleteR2({
+    r2AccessKey: credentials.s3AccessKey,
+    r2SecretKey: credentials.s3SecretKey,
+    r2AccountId: "0123456789abcdef0123456789abcdef",
+    r2Bucket: credentials.s3Bucket,
+    fileKeys: keys.slice(60),
+  });
+  assert.deepEqual(rest.deleted, keys.slice(60));
+  for (const key of keys) assert.equal((await fetch(await download(key))).status, 404, key);
+});
+
+await check("SDK: Supabase's and Uploadcare's methods are told that nobody serves them", async () => {
+  const unknown = /404 .*"UNKNOWN_PROVIDER"/;
+  const supabase = { provider: "SUPABASE", supabaseUrl: "https://x.supabase.co", supabaseToken: "a token", bucket: "b" };
+  await assert.rejects(sdk.downloadFile({ ...supabase, filename: "a.txt" }), unknown);
+  await assert.rejects(sdk.listBuckets(supabase), unknown);
+  const uploadcare = { provider: "UPLOADCARE", uploadcarePublicKey: "demopublickey", uploadcareSecretKey: "demosecretkey" };
+  const fileUrl = "https://ucarecdn.com/11111111-1111-4111-8111-111111111111/";
+  await assert.rejects(sdk.deleteFile({ ...uploadcare, fileUrl }), unknown);
+});
+
 await check("SDK: a wrong API secret is refused", async () => {
   await assert.rejects(
     client("sk_not_the_secret_at_all").downloadFile({ provider: "S3", key: "a", ...credentials }),
