@@ -286,7 +286,7 @@ fn gateway_config(setup: &Setup<'_>) -> Result<Config, DemoError> {
 
         [[keys]]
         id = "{api_key}"
-        allow = [{{ bucket = "{BUCKET}", actions = ["read", "write"] }}]
+        allow = [{{ bucket = "{BUCKET}", actions = ["read", "write", "delete", "list"] }}]
         "#,
         s3 = setup.s3,
         data = quoted(setup.data),
