@@ -321,6 +321,7 @@ fn snapshot(
         .map_err(|error| StartError::Setting(format!("the client for what topics sign with: {error}")))?;
     let app = config.upstream.as_ref().map(AppProxy::new).transpose()?;
     let cors = CorsPolicy::of_api(&config.upload.cors);
+    let companion_cors = CorsPolicy::of_companion(&config.upload.cors);
     let s3_cors = CorsPolicy::of_s3(&config.s3.cors);
     let signing_keys = Arc::clone(signing_keys);
     Ok(Snapshot {
@@ -328,6 +329,7 @@ fn snapshot(
         authenticator,
         rate_limits,
         cors,
+        companion_cors,
         s3_cors,
         signing_keys,
         sealer,

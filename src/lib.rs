@@ -9,6 +9,7 @@ pub mod app_proxy;
 pub mod backend;
 pub mod cli;
 pub mod clock;
+pub mod companion;
 pub mod config;
 pub mod error;
 pub mod events;

@@ -79,6 +79,8 @@ pub enum Purpose {
     Upload,
     /// `nextContinuationToken` of a listing.
     Listing,
+    /// A token that a page shows in place of a key.
+    Page,
 }
 
 impl Purpose {
@@ -89,6 +91,7 @@ impl Purpose {
             Self::Session => b"\x01wharf session 1",
             Self::Upload => b"\x01wharf upload 1",
             Self::Listing => b"\x01wharf listing 1",
+            Self::Page => b"\x01wharf page 1",
         }
     }
 }

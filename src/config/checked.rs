@@ -38,6 +38,8 @@ pub struct Config {
     pub log: Log,
     /// The upload API's own settings.
     pub upload: Upload,
+    /// Where Uppy's routes are.
+    pub companion: Companion,
     /// The S3 endpoint's own settings.
     pub s3: S3,
     /// The database.
@@ -220,6 +222,13 @@ pub enum EndpointRule {
         /// The port, when not 443.
         port: Option<u16>,
     },
+}
+
+/// `[companion]`
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Companion {
+    /// The path below which Uppy's routes are. Without one there are none.
+    pub base: Option<String>,
 }
 
 /// `[s3]`

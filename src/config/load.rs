@@ -17,6 +17,7 @@ use wharf_wire::names::BucketName;
 use super::{
     Config, ConfigError, Environment, buckets,
     checked::{BucketConfig, DirectUploads},
+    companion,
     files::{self, Fingerprint},
     jwt, keys, lines, log, mirrors,
     problem::{Origins, Problem},
@@ -127,6 +128,7 @@ pub(super) fn config(root: &mut Table<'_>) -> Config {
     let server = root.section("server", server::read);
     let log = root.section("log", log::read);
     let upload = root.section("upload", upload::read);
+    let companion = root.section("companion", companion::read);
     let s3 = root.section("s3", s3::read);
     let store = root.section("store", store::read);
     let upstream = root.table("upstream", |table| upstream::read(table, &server));
@@ -140,6 +142,7 @@ pub(super) fn config(root: &mut Table<'_>) -> Config {
         server,
         log,
         upload,
+        companion,
         s3,
         store,
         upstream,
@@ -187,6 +190,8 @@ fn refuse_urls_without_a_door(root: &Table<'_>, config: &Config) {
 /// Every S3 client signs, and a signature can be verified only with a secret.
 fn refuse_useless_door(root: &Table<'_>, config: &Config) {
     let can_serve = config.keys.iter().any(|key| key.secret.is_some())
+        // Then Wharf signs for it itself: forms, and keys for pages.
+        || config.s3.public_endpoint.is_some()
         || config
             .buckets
             .values()

@@ -2,7 +2,7 @@
 //!
 //! ```text
 //! file ────┐
-//!          ├─ figment ─→ raw::Table ─→ server, log, upload, s3, store, upstream, mirroring, providers → buckets → keys, jwt ─→ Config
+//!          ├─ figment ─→ raw::Table ─→ server, log, upload, companion, s3, store, upstream, mirroring, providers → buckets → keys, jwt ─→ Config
 //! WHARF_… ─┘                └─ every problem, with its key path ─→ ConfigError
 //! ```
 //!
@@ -11,6 +11,7 @@
 mod buckets;
 mod cdn;
 pub mod checked;
+mod companion;
 mod environment;
 #[cfg(test)]
 mod example;

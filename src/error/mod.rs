@@ -3,6 +3,7 @@
 //! A [`Code`] decides status and fault; an [`Error`] adds the client's text, and apart from it the log's. The client's
 //! text never holds a secret, a signature or another tenant's name.
 
+mod companion;
 mod provider;
 mod s3;
 
@@ -14,6 +15,7 @@ use http_body_util::Full;
 use serde::Serialize;
 use wharf_wire::s3::ErrorCode;
 
+pub use companion::render_companion;
 pub use s3::{S3Error, provider_message, render_s3};
 
 /// Who is at fault.
@@ -120,6 +122,7 @@ codes! {
     InvalidPart InvalidPart "INVALID_PART" BAD_REQUEST Client "A part is not stored as it is listed, or is too small.";
     InvalidPartsFormat InvalidArgument "INVALID_PARTS_FORMAT" BAD_REQUEST Client "`parts` is not a list of parts.";
     InvalidPermissions InvalidArgument "INVALID_PERMISSIONS" BAD_REQUEST Client "`permissions` is not a list of those that there are.";
+    NoS3Endpoint NotImplemented "NO_S3_ENDPOINT" NOT_IMPLEMENTED Gateway "What was asked for takes Wharf's own S3 endpoint, which is not set up.";
     SigningError InternalError "S3_SIGNING_ERROR" INTERNAL_SERVER_ERROR Gateway "The request could not be signed.";
     UpstreamBusy SlowDown "UPSTREAM_BUSY" SERVICE_UNAVAILABLE Upstream "The provider has enough to do, or is left alone for a while.";
     JournalUnavailable ServiceUnavailable "JOURNAL_UNAVAILABLE" SERVICE_UNAVAILABLE Gateway "The journal of mirrored buckets cannot be written.";
@@ -230,7 +233,8 @@ const DOCS: &str = "docs/errors.md#";
 /// What `Retry-After` says of a status that promises one, when nothing better is known.
 const RETRY_AFTER_DEFAULT: Duration = Duration::from_secs(1);
 
-/// The one place where an error becomes HTTP.
+/// The one place where an error becomes HTTP; Uppy's clients and S3's have words of their own ([`render_companion`],
+/// [`render_s3`]).
 pub fn render(error: &Error, request_id: &str) -> Response<Full<Bytes>> {
     let envelope = Envelope {
         success: false,
@@ -242,8 +246,13 @@ pub fn render(error: &Error, request_id: &str) -> Response<Full<Bytes>> {
         provider: error.provider.as_deref(),
         valid_options: &error.valid_options,
     };
+    response(error, &envelope)
+}
+
+/// Status and headers of an error, around a body of JSON.
+fn response(error: &Error, body: &impl Serialize) -> Response<Full<Bytes>> {
     // A struct of text always has its JSON form.
-    let body = serde_json::to_vec(&envelope).unwrap_or_default();
+    let body = serde_json::to_vec(body).unwrap_or_default();
     let status = error.code.status();
     let mut response = Response::new(Full::new(Bytes::from(body)));
     *response.status_mut() = status;

@@ -4,7 +4,7 @@
 //! mistyped a path should not look for the fault in a key. Where an app stands behind Wharf, all that is not below the
 //! API's own path is the app's, and goes another way ([`super::app`]).
 
-use std::{net::SocketAddr, sync::Arc};
+use std::{borrow::Cow, net::SocketAddr, sync::Arc};
 
 use bytes::Bytes;
 use http::{HeaderValue, Method, Request, Response, StatusCode, header, request::Parts};
@@ -15,6 +15,7 @@ use wharf_wire::date::Timestamp;
 
 use crate::{
     app_proxy::{Content, Sender},
+    companion,
     error::{self, Error},
     events,
     request::{
@@ -26,10 +27,13 @@ use crate::{
     upload_api::{Call, is_own, method_not_allowed, methods, route},
 };
 
-use super::{Pipeline, Refusal, Snapshot, app, finish};
+use super::{Pipeline, Refusal, Snapshot, app, finish, uppy};
 
 /// Replies hold signed URLs, which are credentials.
 const NO_STORE: HeaderValue = HeaderValue::from_static("no-store");
+
+/// What is sealed has more characters: version, salt, nonce and tag have 60, and no token says less than as many again.
+const SEALED_CHARACTERS_MIN: usize = 100;
 
 /// Answers the upload API's requests, and passes others on to the app where there is one.
 #[derive(Debug)]
@@ -83,6 +87,27 @@ impl ApiDoor {
         snapshot.api.handle(&call, &mut exchange.standing).await
     }
 
+    /// One request of Uppy's, and its reply.
+    async fn serve_uppy(
+        &self,
+        snapshot: &Snapshot,
+        passing: uppy::Passing<'_>,
+        exchange: &mut Exchange,
+    ) -> Response<Content> {
+        let head = passing.head;
+        let mut response = match uppy::answer(&self.0, snapshot, passing, exchange).await {
+            Ok(response) => response,
+            Err(error) => {
+                self.note(&error, exchange);
+                error::render_companion(&error, &exchange.context.request_id)
+            }
+        };
+        let headers = response.headers_mut();
+        headers.entry(header::CACHE_CONTROL).or_insert(NO_STORE);
+        snapshot.companion_cors.write(head.headers.get(header::ORIGIN), headers);
+        response.map(Either::Left)
+    }
+
     /// One request to the app, and its reply, to which Wharf adds nothing.
     async fn pass(
         &self,
@@ -101,6 +126,11 @@ impl ApiDoor {
     }
 
     fn refuse(&self, error: &Error, exchange: &Exchange) -> Response<Full<Bytes>> {
+        self.note(error, exchange);
+        error::render(error, &exchange.context.request_id)
+    }
+
+    fn note(&self, error: &Error, exchange: &Exchange) {
         let refusal = Refusal {
             code: error.code.as_str(),
             fault: error.code.fault(),
@@ -108,8 +138,22 @@ impl ApiDoor {
             cause: error.cause.as_deref(),
         };
         self.0.note(&refusal, &exchange.context);
-        error::render(error, &exchange.context.request_id)
     }
+}
+
+/// A path as logs have it: without what Wharf has sealed. A token stands in it in place of a key, and is one.
+fn shown(path: &str) -> Cow<'_, str> {
+    if !path.split('/').any(is_sealed) {
+        return Cow::Borrowed(path);
+    }
+    let shown = |segment| if is_sealed(segment) { "(sealed)" } else { segment };
+    Cow::Owned(path.split('/').map(shown).collect::<Vec<_>>().join("/"))
+}
+
+/// Whether a segment may be a token, even one that was escaped.
+fn is_sealed(segment: &str) -> bool {
+    let is_of_token = |byte: u8| byte.is_ascii_alphanumeric() || b"-_%".contains(&byte);
+    segment.len() >= SEALED_CHARACTERS_MIN && segment.bytes().all(is_of_token)
 }
 
 /// Whether a path is Wharf's, and no app's behind it.
@@ -137,12 +181,19 @@ impl Handler for ApiDoor {
     async fn handle(&self, request: Request<Incoming>, peer: SocketAddr) -> Response<Self::Body> {
         let snapshot = self.0.snapshot();
         let (head, body) = request.into_parts();
-        let mut exchange = self.0.begin(&head, peer, &snapshot);
+        let mut exchange = self.0.begin(&head, &shown(head.uri.path()), peer, &snapshot);
         let span = exchange.span.clone();
         async {
-            let response = match snapshot.app.as_ref().filter(|_| !is_ours(head.uri.path())) {
-                None => self.serve(&snapshot, &head, body, &mut exchange).await,
-                Some(app) => {
+            let base = snapshot.config.companion.base.as_deref();
+            let uppys = companion::below(base, head.uri.path());
+            let response = match (uppys, snapshot.app.as_ref().filter(|_| !is_ours(head.uri.path()))) {
+                (Some(path), _) => {
+                    let passing = uppy::Passing { head: &head, path, body };
+                    // On the heap, as below.
+                    Box::pin(self.serve_uppy(&snapshot, passing, &mut exchange)).await
+                }
+                (None, None) => self.serve(&snapshot, &head, body, &mut exchange).await,
+                (None, Some(app)) => {
                     let sender = Sender::new(peer.ip(), &snapshot.config.server);
                     let passing = app::Passing { app, head: &head, body, sender };
                     // On the heap, so that requests to the API do not have to have room for it.
@@ -161,5 +212,27 @@ impl Handler for ApiDoor {
         let error = framing::unreadable(status, &snapshot.config.server.limits);
         let (nothing_read, ()) = Request::new(()).into_parts();
         finish(self.refuse(&error, &exchange).map(Either::Left), &nothing_read, exchange)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_sealed_is_not_shown() {
+        let token = "AQ-_".repeat(30);
+        for (path, expected) in [
+            (format!("/companion/t/{token}/photos/s3/params"), "/companion/t/(sealed)/photos/s3/params"),
+            (format!("//companion/t/%41{token}"), "//companion/t/(sealed)"),
+            (
+                format!("/companion/photos/s3/multipart/{token}/1"),
+                "/companion/photos/s3/multipart/(sealed)/1",
+            ),
+            ("/api/v1/upload/photos/signed-url".to_owned(), "/api/v1/upload/photos/signed-url"),
+            (format!("/{}.html", "a".repeat(200)), &format!("/{}.html", "a".repeat(200))),
+        ] {
+            assert_eq!(shown(&path), expected, "{path}");
+        }
     }
 }

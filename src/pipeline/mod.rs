@@ -10,6 +10,7 @@
 mod api;
 mod app;
 mod s3;
+mod uppy;
 
 use std::{net::SocketAddr, sync::Arc};
 
@@ -58,6 +59,8 @@ pub struct Snapshot {
     pub rate_limits: Arc<RateLimits>,
     /// From which pages, at the API's door.
     pub cors: CorsPolicy,
+    /// From which pages, where Uppy's routes are.
+    pub companion_cors: CorsPolicy,
     /// From which pages, at the S3 endpoint's.
     pub s3_cors: CorsPolicy,
     /// Signing keys that were derived before.
@@ -108,11 +111,11 @@ impl Pipeline {
         self.snapshot.store(Arc::new(snapshot));
     }
 
-    /// Gives a request its id and its span.
-    fn begin(&self, head: &Parts, peer: SocketAddr, snapshot: &Snapshot) -> Exchange {
+    /// Gives a request its id and its span. `path` is as logs may have it.
+    fn begin(&self, head: &Parts, path: &str, peer: SocketAddr, snapshot: &Snapshot) -> Exchange {
         let context = self.context(&head.headers, peer, snapshot);
         // Never the query: a presigned URL is a credential.
-        let span = request_span(&context, head.method.as_str(), head.uri.path());
+        let span = request_span(&context, head.method.as_str(), path);
         Exchange::new(context, span, Arc::clone(&self.metrics))
     }
 

@@ -162,7 +162,7 @@ impl Handler for S3Door {
     async fn handle(&self, request: Request<Incoming>, peer: SocketAddr) -> Response<Self::Body> {
         let snapshot = self.0.snapshot();
         let (head, body) = request.into_parts();
-        let mut exchange = self.0.begin(&head, peer, &snapshot);
+        let mut exchange = self.0.begin(&head, head.uri.path(), peer, &snapshot);
         let span = exchange.span.clone();
         async {
             let mut response = match self.answer(&snapshot, &head, body, &mut exchange).await {

@@ -9,6 +9,13 @@ use crate::config::checked::{Cors, Origins};
 const API_ALLOWS: HeaderValue = HeaderValue::from_static(
     "x-api-key, x-api-secret, x-signature, x-timestamp, authorization, content-type",
 );
+/// What Uppy's clients send beside what the API takes.
+const COMPANION_ALLOWS: HeaderValue = HeaderValue::from_static(
+    "uppy-auth-token, uppy-credentials-params, authorization, origin, content-type, accept, x-api-key, x-api-secret, \
+     x-signature, x-timestamp",
+);
+const COMPANION_EXPOSES: HeaderValue =
+    HeaderValue::from_static("i-am, x-request-id, retry-after, ratelimit, ratelimit-policy");
 const API_EXPOSES: HeaderValue =
     HeaderValue::from_static("x-request-id, retry-after, ratelimit, ratelimit-policy");
 /// An object's metadata has names of its own. Replies without cookies are read whole.
@@ -17,7 +24,9 @@ const PREFLIGHT_VARY: HeaderValue =
     HeaderValue::from_static("access-control-request-method, access-control-request-headers");
 const ANY: HeaderValue = HeaderValue::from_static("*");
 
-/// One door's rules, as header values. No credentials are allowed in the sense of cookies: Wharf has none.
+const TRUE: HeaderValue = HeaderValue::from_static("true");
+
+/// One door's rules, as header values.
 #[derive(Debug)]
 pub struct CorsPolicy {
     /// `None`: any origin.
@@ -27,6 +36,8 @@ pub struct CorsPolicy {
     allows: Option<HeaderValue>,
     /// Headers of a reply that a page may read.
     exposes: HeaderValue,
+    /// Whether a listed origin's requests may carry cookies. Wharf has none, but proxies in front of it may.
+    with_cookies: bool,
 }
 
 impl CorsPolicy {
@@ -40,6 +51,11 @@ impl CorsPolicy {
         Self::new(config, None, S3_EXPOSES)
     }
 
+    /// Uppy's: `[upload.cors]` as well. Its clients may be told to send cookies.
+    pub fn of_companion(config: &Cors) -> Self {
+        Self { with_cookies: true, ..Self::new(config, Some(COMPANION_ALLOWS), COMPANION_EXPOSES) }
+    }
+
     fn new(config: &Cors, allows: Option<HeaderValue>, exposes: HeaderValue) -> Self {
         let listed = match &config.origins {
             Origins::Any => None,
@@ -47,7 +63,8 @@ impl CorsPolicy {
                 Some(origins.iter().filter_map(|origin| HeaderValue::from_str(origin).ok()).collect())
             }
         };
-        Self { listed, max_age: HeaderValue::from(config.max_age_seconds), allows, exposes }
+        let max_age = HeaderValue::from(config.max_age_seconds);
+        Self { listed, max_age, allows, exposes, with_cookies: false }
     }
 
     /// The answer to a preflight, if the request is one; [`Self::write`] completes it. An origin that is not allowed gets
@@ -87,6 +104,10 @@ impl CorsPolicy {
             headers.append(header::VARY, HeaderValue::from_static("origin"));
         }
         if let Some(allowed) = self.allowed(origin) {
+            // Browsers take cookies to no `*`, and any page at all should not have them.
+            if self.with_cookies && self.listed.is_some() {
+                headers.insert(header::ACCESS_CONTROL_ALLOW_CREDENTIALS, TRUE);
+            }
             headers.insert(header::ACCESS_CONTROL_ALLOW_ORIGIN, allowed);
             headers.insert(header::ACCESS_CONTROL_EXPOSE_HEADERS, self.exposes.clone());
         }
@@ -179,6 +200,23 @@ mod tests {
         let mut headers = HeaderMap::new();
         s3.write(Some(&HeaderValue::from_static("https://app.example")), &mut headers);
         assert_eq!(headers["access-control-expose-headers"], "*");
+    }
+
+    #[test]
+    fn uppy_may_send_cookies_from_a_listed_origin_alone() {
+        let listed = Origins::Listed(vec!["https://app.example".to_owned()]);
+        for (origins, origin, credentials) in [
+            (listed.clone(), "https://app.example", Some("true")),
+            (listed, "https://evil.example", None),
+            (Origins::Any, "https://evil.example", None),
+        ] {
+            let uppy = CorsPolicy::of_companion(&Cors { origins, max_age_seconds: 600 });
+            let mut headers = HeaderMap::new();
+            uppy.write(Some(&HeaderValue::from_static(origin)), &mut headers);
+            let allowed =
+                headers.get("access-control-allow-credentials").map(|value| value.to_str().unwrap());
+            assert_eq!(allowed, credentials, "{origin}");
+        }
     }
 
     #[test]

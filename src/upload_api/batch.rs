@@ -159,7 +159,7 @@ fn sign<'f>(
         }
         Err(error) => return Err(error),
     };
-    let complete_token = uploads.complete_token(&signed)?;
+    let complete_token = uploads.complete_token(&signed.file, signed.expiry.seconds)?;
     let expires_at = uploads.request.expires_at(signed.expiry.seconds);
     let Signed { file, url, required_headers, public_url, cdn_url, expiry } = signed;
     let Placed { new, original_name, content_type, bytes } = file;

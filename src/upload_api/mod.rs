@@ -10,6 +10,7 @@
 mod batch;
 #[allow(dead_code, unused_imports, reason = "handlers that ask are on their way")]
 mod body;
+mod bucket;
 mod cdn_cookies;
 mod complete_token;
 mod cors;
@@ -17,6 +18,7 @@ mod download;
 mod endpoint_guard;
 mod expiry;
 mod file_name;
+mod form;
 mod key;
 mod metadata;
 pub(crate) mod multipart;
@@ -36,6 +38,7 @@ mod target;
 mod test_connection;
 mod upload;
 mod upload_id;
+mod uppy_token;
 mod validate_key;
 mod validation;
 
@@ -45,11 +48,12 @@ use bytes::Bytes;
 use futures_util::future::BoxFuture;
 use http::Response;
 use http_body_util::Full;
+use serde::Serialize;
 
 use crate::{
     backend::{Origins, SigningKeys},
     clock::Clock,
-    config::Config,
+    config::{Config, checked::Action},
     error::{Code, Error},
     mirror::Mirrors,
     request::{
@@ -61,16 +65,24 @@ use crate::{
     server::Drain,
 };
 
+pub use bucket::Asking;
+pub(crate) use bucket::{Bucket, NewFile, S3Request};
 pub use complete_token::{CompleteToken, Place};
 pub use multipart::{Janitor, abort_stale_uploads};
+pub(crate) use multipart::{PartList, part_number};
 pub use operation::Operation;
+pub(crate) use reply::Object;
 pub use route::{BASE, Route, is_own, method_not_allowed, methods, route};
+pub(crate) use route::{percent_decode, segment};
 
 use body::Body;
 use expiry::Bounds;
 use own_door::{OwnDoor, Purpose};
 use reply::Performance;
 use target::{Named, Target};
+
+/// Bytes of a usual reply of another door's shape, so that its buffer grows once.
+const OTHER_REPLY_BYTES: usize = 2048;
 
 /// The API over one configuration.
 #[derive(Debug)]
@@ -140,6 +152,7 @@ impl UploadApi {
         let handler = match operation {
             Operation::SignedUrl => Handler::Signs(signed_url::handle),
             Operation::BatchSignedUrl => Handler::Signs(batch::handle),
+            Operation::Form => Handler::Signs(form::handle),
             Operation::DownloadSignedUrl => Handler::Signs(download::handle),
             Operation::CdnCookies => Handler::Signs(cdn_cookies::handle),
             Operation::CorsSetUp => Handler::Asks(cors::set_up),
@@ -156,6 +169,7 @@ impl UploadApi {
             Operation::Versions => Handler::Asks(objects::versions),
             Operation::Complete => Handler::Asks(objects::complete),
             Operation::Foreign => Handler::Signs(foreign),
+            Operation::UppyToken => return uppy_token::handle(&self.parts, call),
             Operation::ValidateKey => return validate_key::handle(call.identity),
         };
         // Its path names nobody.
@@ -167,8 +181,7 @@ impl UploadApi {
         answer.map_err(|error| if error.provider.is_some() { error } else { error.provider(provider) })
     }
 
-    /// Reads the body, finds whom it is about and counts the request, then lets the handler answer. A caller who may do
-    /// nothing there is refused before the count: the provider's limit is not theirs to use up.
+    /// Reads the body, finds whom it is about and counts the request, then lets the handler answer.
     async fn with_target(
         &self,
         provider: &str,
@@ -181,6 +194,23 @@ impl UploadApi {
         let named = Named::find(&self.parts.config, call.identity, provider)?;
         let body = Body::parse(call.body, named.field_prefix())?;
         let mut target = named.target(call.identity, body.bucket.as_ref(), &body.brought)?;
+        self.admit(&mut target, call, action, standing)?;
+        let request = Request { parts: &self.parts, call, target: &target, body: &body, started };
+        match handler {
+            Handler::Signs(handle) => handle(&request),
+            Handler::Asks(handle) => handle(&request).await,
+        }
+    }
+
+    /// Counts a request about `target`, and finds out where its URLs point. A caller who may do nothing there is refused before
+    /// the count: the provider's limit is not theirs to use up.
+    fn admit(
+        &self,
+        target: &mut Target<'_>,
+        call: &Call<'_>,
+        action: Action,
+        standing: &mut Standing,
+    ) -> Result<(), Error> {
         target.authorize_somewhere(call.identity, action)?;
         let met = match target.configured {
             Some(bucket) => self.parts.rate_limits.provider(&bucket.provider, 1)?,
@@ -192,12 +222,13 @@ impl UploadApi {
             let purpose = Purpose { plugin: target.plugin, bucket, action, now };
             target.own_door = OwnDoor::of(&self.parts, call.identity, purpose)?;
         }
-        let request = Request { parts: &self.parts, call, target: &target, body: &body, started };
-        match handler {
-            Handler::Signs(handle) => handle(&request),
-            Handler::Asks(handle) => handle(&request).await,
-        }
+        Ok(())
     }
+}
+
+/// A reply of another door's shape.
+pub(crate) fn reply<T: Serialize>(reply: &T) -> Answer {
+    reply::ok(reply, OTHER_REPLY_BYTES)
 }
 
 /// What an operation is answered with.

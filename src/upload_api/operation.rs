@@ -74,6 +74,8 @@ operations! {
     SignedUrl "signed_url" ["POST"] Write [Bucket "signed-url"];
     /// Sign the uploads of up to 100 files.
     BatchSignedUrl "batch_signed_url" ["POST"] Write [Bucket "batch-signed-url", Bucket "batch/signed-urls"];
+    /// Sign a form.
+    Form "form" ["POST"] Write [Bucket "form"];
     /// Sign a download.
     DownloadSignedUrl "download_signed_url" ["POST"] Read
         [Download "signed-url", Bucket "download-url", Bucket "download"];
@@ -108,6 +110,8 @@ operations! {
     /// What clients ask of stores that are not S3's, so that they learn who is served.
     Foreign "foreign" ["POST"] Read
         [Bucket "buckets", Bucket "scan-malware", Bucket "scan-status", Bucket "scan-results"];
+    /// Make a token for a page.
+    UppyToken "uppy_token" ["POST"] Write [Nothing "uppy-token"];
     /// Tell the caller about the key that it came with.
     ValidateKey "validate_key" ["POST"] Read [Nothing "validate-key"];
 }

@@ -98,6 +98,16 @@ impl Serialize for RequiredHeaders {
     }
 }
 
+/// Names and values as a JSON object, in their order.
+#[derive(Debug)]
+pub(crate) struct Object<'a, N>(pub(crate) &'a [(N, String)]);
+
+impl<N: Serialize> Serialize for Object<'_, N> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_map(self.0.iter().map(|(name, value)| (name, value)))
+    }
+}
+
 /// How a request went, for the client's log.
 #[derive(Debug, Serialize)]
 #[serde(rename_all = "camelCase")]

@@ -61,14 +61,14 @@ fn find(path: &str) -> Option<Route> {
 }
 
 /// One segment, percent-decoded; `None` if it is empty, has a slash in it or is not text.
-fn segment(raw: &str) -> Option<String> {
+pub(crate) fn segment(raw: &str) -> Option<String> {
     let decoded = percent_decode(raw)?;
     let is_name = !decoded.is_empty() && !decoded.contains('/') && !decoded.contains(char::is_control);
     is_name.then(|| decoded.into_owned())
 }
 
 /// Decodes strictly: every `%` begins two hexadecimal digits, and the result is UTF-8.
-fn percent_decode(raw: &str) -> Option<Cow<'_, str>> {
+pub(crate) fn percent_decode(raw: &str) -> Option<Cow<'_, str>> {
     if !raw.contains('%') {
         return Some(Cow::Borrowed(raw));
     }

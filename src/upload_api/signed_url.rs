@@ -58,7 +58,7 @@ pub(super) fn handle(request: &Request<'_>) -> Result<Response<Full<Bytes>>, Err
     let Request { target, body, .. } = request;
     let uploads = Uploads::new(request)?;
     let signed = uploads.sign(&body.file, None)?;
-    let complete_token = uploads.complete_token(&signed)?;
+    let complete_token = uploads.complete_token(&signed.file, signed.expiry.seconds)?;
     let reply = Reply {
         success: true,
         provider: target.profile().kind,

@@ -93,6 +93,11 @@ impl<'a> Target<'a> {
         self.plugin.profile()
     }
 
+    /// Whether a form that is posted to where its URLs point is taken there.
+    pub(super) fn takes_forms(&self) -> bool {
+        self.own_door.is_some() || self.account.takes_forms()
+    }
+
     /// The bucket as the caller calls it.
     pub(super) fn bucket_name(&self) -> &str {
         self.configured.map_or_else(|| self.bucket.as_str(), |bucket| &bucket.name)
@@ -457,12 +462,16 @@ fn is_printable(secret: &SecretString) -> bool {
 }
 
 /// The bucket called `name`. To a caller whom no grant tells of it there is none: names are not to be probed.
-fn known_bucket<'a>(config: &'a Config, identity: &Identity, name: &str) -> Option<&'a BucketConfig> {
+pub(super) fn known_bucket<'a>(
+    config: &'a Config,
+    identity: &Identity,
+    name: &str,
+) -> Option<&'a BucketConfig> {
     config.buckets.get(name).filter(|_| may_know(identity, name))
 }
 
 /// 404 with the names that would be found: the caller's buckets, and the plugins if credentials may be brought.
-fn unknown(config: &Config, identity: &Identity, message: &'static str) -> Error {
+pub(super) fn unknown(config: &Config, identity: &Identity, message: &'static str) -> Error {
     let buckets = config.buckets.keys().filter(|name| may_know(identity, name)).cloned();
     let plugins = wharf_plugins::PROVIDERS
         .iter()

@@ -28,7 +28,7 @@ use super::{
 };
 
 /// The type of a file whose client knows none.
-const DEFAULT_CONTENT_TYPE: &str = "application/octet-stream";
+pub(super) const DEFAULT_CONTENT_TYPE: &str = "application/octet-stream";
 
 /// Bytes of a content type that anyone has reason to send.
 const CONTENT_TYPE_BYTES_MAX: usize = 255;
@@ -37,8 +37,8 @@ const CONTENT_TYPE_BYTES_MAX: usize = 255;
 pub(super) struct Uploads<'r> {
     pub(super) request: &'r Request<'r>,
     pub(super) storage: Storage<'r>,
-    validation: Option<validation::Asked<'r>>,
-    keys: NewKeys<'r>,
+    pub(super) validation: Option<validation::Asked<'r>>,
+    pub(super) keys: NewKeys<'r>,
     cdn: Option<Cow<'r, CdnDomain>>,
     signing_key: Arc<SigningKey>,
 }
@@ -114,7 +114,7 @@ impl<'r> Uploads<'r> {
     }
 
     /// The token that a later `complete` holds the object against.
-    pub(super) fn complete_token(&self, signed: &Signed<'_>) -> Result<String, Error> {
+    pub(super) fn complete_token(&self, file: &Placed<'_>, expires_seconds: u32) -> Result<String, Error> {
         let Request { parts, call, target, .. } = self.request;
         let place = match target.configured {
             Some(bucket) => Place::Configured(Cow::Borrowed(&bucket.name)),
@@ -125,19 +125,20 @@ impl<'r> Uploads<'r> {
         let put_bytes_max = target.profile().limits.put_bytes_max;
         let token = CompleteToken {
             place,
-            upload_id: Cow::Borrowed(signed.file.new.id.as_str()),
-            key: Cow::Borrowed(&signed.file.new.key),
-            content_type: Cow::Borrowed(signed.file.content_type),
-            file_bytes: signed.file.bytes,
+            upload_id: Cow::Borrowed(file.new.id.as_str()),
+            key: Cow::Borrowed(&file.new.key),
+            content_type: Cow::Borrowed(file.content_type),
+            file_bytes: file.bytes,
             file_bytes_max: accept::file_bytes_max(put_bytes_max, self.accept()),
-            expires_at: complete_token::expires_at(call.context.received, signed.expiry.seconds),
+            expires_at: complete_token::expires_at(call.context.received, expires_seconds),
         };
         parts.sealer.seal(Purpose::Complete, &token).map_err(|problem| {
             Error::new(Code::Internal, "The upload's token could not be sealed.").cause(problem.to_string())
         })
     }
 
-    fn accept(&self) -> Option<&'r Accept> {
+    /// What the bucket takes.
+    pub(super) fn accept(&self) -> Option<&'r Accept> {
         self.request.target.configured.map(|bucket| &bucket.accept)
     }
 
@@ -164,6 +165,16 @@ fn describe<'f>(entry: &'f FileEntry<'_>) -> Result<File<'f>, Error> {
         (false, true) => return Err(missing("Missing: `contentType`.")),
         (false, false) => {}
     }
+    Ok(File {
+        name,
+        content_type: content_type(entry)?,
+        bytes: file_bytes(entry)?,
+        magic: entry.magic_bytes.as_ref(),
+    })
+}
+
+/// The file's type. One that is not said is not known.
+pub(super) fn content_type<'f>(entry: &'f FileEntry<'_>) -> Result<&'f str, Error> {
     let content_type = entry.content_type.as_ref().map_or("", |text| text.as_str().trim());
     if content_type.len() > CONTENT_TYPE_BYTES_MAX
         || !content_type.bytes().all(|byte| matches!(byte, b' '..=b'~'))
@@ -171,6 +182,11 @@ fn describe<'f>(entry: &'f FileEntry<'_>) -> Result<File<'f>, Error> {
         let message = "`contentType` must be at most 255 printable ASCII characters.";
         return Err(Error::new(Code::InvalidField, message));
     }
+    Ok(if content_type.is_empty() { DEFAULT_CONTENT_TYPE } else { content_type })
+}
+
+/// The file's size, if it was said.
+pub(super) fn file_bytes(entry: &FileEntry<'_>) -> Result<Option<u64>, Error> {
     let bytes = entry.file_size.map(|size| {
         size.whole().ok_or_else(|| {
             if size.is_huge() {
@@ -179,12 +195,7 @@ fn describe<'f>(entry: &'f FileEntry<'_>) -> Result<File<'f>, Error> {
             Error::new(Code::InvalidField, "`fileSize` must be a whole number of bytes.")
         })
     });
-    Ok(File {
-        name,
-        content_type: if content_type.is_empty() { DEFAULT_CONTENT_TYPE } else { content_type },
-        bytes: bytes.transpose()?,
-        magic: entry.magic_bytes.as_ref(),
-    })
+    bytes.transpose()
 }
 
 fn missing(message: &'static str) -> Error {

@@ -38,13 +38,18 @@ pub(super) fn check_accepted(
     accept: Option<&Accept>,
 ) -> Result<(), Error> {
     check_size_max(file, file_bytes_max(put_bytes_max, accept))?;
-    let Some(accept) = accept else { return Ok(()) };
-    if accept.file_bytes_max.is_some() && file.bytes.is_none() {
+    if file.bytes.is_none() && accept.is_some_and(|accept| accept.file_bytes_max.is_some()) {
         return Err(Error::new(
             Code::MissingFields,
             "Missing: `fileSize`; the bucket bounds the size of files.",
         ));
     }
+    check_kind(file, accept)
+}
+
+/// What the bucket accepts, but for the size.
+pub(super) fn check_kind(file: &File<'_>, accept: Option<&Accept>) -> Result<(), Error> {
+    let Some(accept) = accept else { return Ok(()) };
     check_type(accept, file.content_type)
         .and_then(|()| check_extension(accept, file.name))
         .map_err(not_accepted)
@@ -83,6 +88,11 @@ impl<'a> Asked<'a> {
             blocks_dangerous: rules.and_then(|rules| rules.block_dangerous).unwrap_or(true),
             checks_magic: rules.and_then(|rules| rules.check_magic_bytes).unwrap_or(true),
         })
+    }
+
+    /// Bytes of the smallest and of the largest file.
+    pub(super) fn bytes(&self) -> (u64, u64) {
+        (self.bytes_min, self.bytes_max.min(self.preset.bytes_max))
     }
 
     pub(super) fn check(&self, file: &File<'_>) -> Result<(), Error> {

@@ -256,6 +256,40 @@ async fn no_secret_of_any_route_is_logged_at_trace() {
     }
 }
 
+#[tokio::test]
+async fn no_token_of_a_page_is_logged_at_trace() {
+    let (lines, _telemetry, _guard) = capture(&log("trace", LogFormat::Text, true));
+    let gateway = TestGateway::start(&format!("{SECRETS_CONFIG}{KEY_CONFIG}")).await;
+    let minted = ask_http_2(&gateway, "/api/v1/upload/uppy-token", r#"{"bucket":"photos"}"#).await;
+    let token = minted["token"].as_str().unwrap();
+    let path = minted["path"].as_str().unwrap();
+    let good = format!("{path}/s3/params?filename=a.txt");
+    let escaped = good.replacen("/t/A", "/t/%41", 1);
+    for (path, status) in [
+        (good.as_str(), 200),
+        (&escaped, 401),
+        (&good.replace("/photos/", "/nowhere/"), 404),
+        (&good.replace("params", "nothing"), 404),
+        // What a client makes of an endpoint with a slash too many, or with a piece too few.
+        (&format!("/{good}"), 404),
+        (&format!("/companion/t/{token}"), 404),
+        (&format!("/api/v1/upload/{token}/signed-url"), 405),
+    ] {
+        let request = format!("GET {path} HTTP/1.1\r\nhost: wharf.test\r\nx-api-key: {KEY}\r\n\r\n");
+        let reply = Raw::connect(gateway.api()).await.ask(request).await;
+        assert_eq!(reply.status, status, "{path} {reply:?}");
+    }
+    let upload = format!("{path}/s3/multipart");
+    let body = r#"{"method":"PUT","key":"a.txt"}"#;
+    ask_http_2(&gateway, &upload.replace("/multipart", "/sign"), body).await;
+
+    let text = lines.text();
+    assert!(text.contains("TRACE") && text.contains("/companion/t/(sealed)/photos/s3/params"), "{text}");
+    for secret in [token, &token[2..]] {
+        assert!(!text.contains(secret), "{}", around(&text, secret));
+    }
+}
+
 /// The line that holds `needle`.
 fn around<'a>(text: &'a str, needle: &str) -> &'a str {
     text.lines().find(|line| line.contains(needle)).unwrap_or_default()

@@ -6,7 +6,7 @@
 
 use std::net::IpAddr;
 
-use http::{HeaderMap, HeaderValue, Uri, header, request::Parts};
+use http::{HeaderMap, HeaderValue, Method, Uri, header, request::Parts, uri::Authority};
 
 use super::{Identity, credentials::refuse};
 use crate::{
@@ -24,7 +24,7 @@ pub(super) fn identify(head: &Parts, context: &Context, pages: &Origins) -> Resu
             "Add a [[keys]] entry (or [jwt]) to the configuration to serve others.",
         ));
     }
-    if !comes_from_known_page(&head.headers, pages) {
+    if !comes_from_known_page(&head.headers, pages) || is_read_by_rebound_page(head) {
         return Err(Error::new(Code::AccessDenied, "A page from elsewhere needs a key.").hint(
             "Add the page's origin to `origins` in [upload.cors], or add a [[keys]] entry and send its key.",
         ));
@@ -42,9 +42,24 @@ fn comes_from_known_page(headers: &HeaderMap, pages: &Origins) -> bool {
     headers.get_all(header::ORIGIN).iter().all(is_known)
 }
 
+/// With a GET to its own origin a page says nothing of where it came from. But it was found under a name, which its browser
+/// still sends: one that is not this machine's own was made to lead here.
+fn is_read_by_rebound_page(head: &Parts) -> bool {
+    if !matches!(head.method, Method::GET | Method::HEAD) || head.headers.contains_key(header::ORIGIN) {
+        return false;
+    }
+    let host = head.headers.get(header::HOST).and_then(|host| Authority::try_from(host.as_bytes()).ok());
+    let host = host.or_else(|| head.uri.authority().cloned());
+    !host.is_some_and(|host| is_this_machine(host.host()))
+}
+
 fn is_of_this_machine(origin: &HeaderValue) -> bool {
     let Ok(origin) = Uri::try_from(origin.as_bytes()) else { return false };
-    let host = origin.host().unwrap_or_default().trim_matches(['[', ']']);
+    is_this_machine(origin.host().unwrap_or_default())
+}
+
+fn is_this_machine(host: &str) -> bool {
+    let host = host.trim_matches(['[', ']']);
     let is_loopback = host.parse().is_ok_and(|address: IpAddr| address.is_loopback());
     is_loopback || host == "localhost" || host.ends_with(".localhost")
 }
@@ -56,6 +71,26 @@ mod tests {
     fn is_known(origin: &'static str, pages: &Origins) -> bool {
         let headers = [(header::ORIGIN, HeaderValue::from_static(origin))].into_iter().collect();
         comes_from_known_page(&headers, pages)
+    }
+
+    #[test]
+    fn a_page_that_reads_from_its_own_origin_is_known_by_its_host() {
+        let is_refused = |method: Method, host: &str, origin: Option<&str>| {
+            let mut request = http::Request::builder().method(method).header("host", host);
+            if let Some(origin) = origin {
+                request = request.header("origin", origin);
+            }
+            is_read_by_rebound_page(&request.body(()).unwrap().into_parts().0)
+        };
+        for host in ["127.0.0.1:8080", "localhost", "demo.localhost:8080", "[::1]:8080"] {
+            assert!(!is_refused(Method::GET, host, None), "{host}");
+        }
+        for host in ["evil.example", "127.0.0.1.evil.example:8080", "192.168.1.5"] {
+            assert!(is_refused(Method::GET, host, None), "{host}");
+            // What says where it came from is judged by that.
+            assert!(!is_refused(Method::GET, host, Some("https://app.example")), "{host}");
+            assert!(!is_refused(Method::POST, host, None), "{host}");
+        }
     }
 
     #[test]

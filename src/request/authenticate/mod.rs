@@ -13,6 +13,7 @@
 mod credentials;
 mod jwt;
 mod loopback;
+mod page;
 mod s3;
 mod session;
 mod signature;
@@ -27,6 +28,7 @@ use wharf_wire::{
 };
 
 pub use self::{
+    page::begin as begin_page,
     s3::{Expected, Proof},
     session::{Session, begin as begin_session},
 };
@@ -58,6 +60,26 @@ pub enum Identity {
     },
     /// Someone on this machine, when no keys are configured.
     Loopback,
+}
+
+impl Identity {
+    /// The configured key that the caller came with, or that was given a short-lived key or a token.
+    pub fn key(&self) -> Option<&Arc<KeyConfig>> {
+        match self {
+            Self::Key(key) => Some(key),
+            Self::Session(session) => session.key.as_ref(),
+            Self::User { .. } | Self::Loopback => None,
+        }
+    }
+
+    /// The user of the app, where one is known.
+    pub fn user(&self) -> Option<&str> {
+        match self {
+            Self::User { subject, .. } => Some(subject),
+            Self::Session(session) => session.user.as_deref(),
+            Self::Key(_) | Self::Loopback => None,
+        }
+    }
 }
 
 /// Verifies requests against the configured keys and tokens. `Debug` shows how many.

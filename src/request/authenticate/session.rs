@@ -28,11 +28,13 @@ const ID_PREFIX: &str = "WHARFSESSION";
 const ID_RANDOM_BYTES: usize = 8;
 const SECRET_BYTES: usize = 30;
 
-/// A caller with a short-lived key.
+/// A caller with a short-lived key, or with a token for a page.
 #[derive(Debug)]
 pub struct Session {
     /// The key that it was made for. Without one it was made for a caller who has none, and whose rights were checked then.
     pub key: Option<Arc<KeyConfig>>,
+    /// The user of the app whose page it is.
+    pub user: Option<String>,
     /// What it may do of that which the key may do.
     pub allow: Vec<Grant>,
 }

@@ -81,13 +81,10 @@ impl RateLimits {
 
     /// Counts a request of a key or user.
     pub fn identity(&self, identity: &Identity) -> Result<Standing, Error> {
-        match (identity, &self.users) {
-            (Identity::Key(key), _) => count(&self.keys, &key.id, 1),
-            (Identity::Session(session), _) => {
-                session.key.as_ref().map_or(Ok(Standing::default()), |key| count(&self.keys, &key.id, 1))
-            }
-            (Identity::User { subject, .. }, Some(limit)) => limit.count(&user_digest(subject)),
-            (Identity::User { .. }, None) | (Identity::Loopback, _) => Ok(Standing::default()),
+        match (identity.key(), identity.user(), &self.users) {
+            (Some(key), _, _) => count(&self.keys, &key.id, 1),
+            (None, Some(user), Some(limit)) => limit.count(&user_digest(user)),
+            (None, Some(_), None) | (None, None, _) => Ok(Standing::default()),
         }
     }
 

@@ -12,6 +12,12 @@ use serde::{
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub(in crate::upload_api) struct Text<'a>(pub(super) Cow<'a, str>);
 
+impl<'a> From<&'a str> for Text<'a> {
+    fn from(text: &'a str) -> Self {
+        Self(Cow::Borrowed(text))
+    }
+}
+
 impl Text<'_> {
     pub(in crate::upload_api) fn as_str(&self) -> &str {
         &self.0

@@ -36,7 +36,7 @@ use wharf_wire::{
 
 pub(crate) use begin::NewUpload;
 pub use janitor::{Janitor, abort_stale_uploads};
-pub(crate) use part_list::PartList;
+pub(crate) use part_list::{PartList, part_number};
 pub(crate) use plan::Plan;
 pub(crate) use ticket::Upload;
 

@@ -120,14 +120,10 @@ impl Multipart<'_> {
 
 /// The caller's name in a seal. One kind of caller cannot have the name of another.
 fn who(identity: &Identity) -> Cow<'static, str> {
-    let key = |id: &str| Cow::Owned(["key:", id].concat());
-    match identity {
-        Identity::Key(config) => key(&config.id),
-        Identity::Session(session) => {
-            session.key.as_ref().map_or(Cow::Borrowed("session"), |config| key(&config.id))
-        }
-        Identity::User { subject, .. } => Cow::Owned(["user:", subject].concat()),
-        Identity::Loopback => Cow::Borrowed("loopback"),
+    match (identity.key(), identity.user()) {
+        (Some(key), _) => Cow::Owned(["key:", &key.id].concat()),
+        (None, Some(user)) => Cow::Owned(["user:", user].concat()),
+        (None, None) => Cow::Borrowed("loopback"),
     }
 }
 

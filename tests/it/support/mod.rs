@@ -17,4 +17,5 @@ pub(crate) mod tee;
 pub(crate) mod troubled_store;
 pub(crate) mod two_stores;
 pub(crate) mod upload_client;
+pub(crate) mod uppy;
 pub(crate) mod witness;

@@ -40,6 +40,11 @@ impl Reply {
         })
     }
 
+    /// What stands behind the status.
+    pub(crate) fn reason(&self) -> &str {
+        self.head.lines().next().and_then(|line| line.splitn(3, ' ').nth(2)).unwrap_or_default()
+    }
+
     /// All values of a header.
     pub(crate) fn all(&self, name: &str) -> Vec<&str> {
         let pairs = self.head.lines().skip(1).filter_map(|line| line.split_once(':'));

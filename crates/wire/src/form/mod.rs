@@ -40,7 +40,7 @@ pub use success::Success;
 const FILE: &str = "file";
 const KEY: &str = "key";
 /// Stands for the file's name in a key.
-const FILE_NAME: &str = "${filename}";
+pub const FILE_NAME: &str = "${filename}";
 
 /// What a form says before its file begins.
 #[derive(Clone, Default, PartialEq, Eq)]

@@ -1,0 +1,55 @@
+//! `sts`: a short-lived key for Wharf's own S3 endpoint, whatever the provider is. The page signs with it by itself.
+
+use bytes::Bytes;
+use http::{HeaderValue, Response, header};
+use http_body_util::Full;
+use secrecy::ExposeSecret;
+use serde::Serialize;
+
+use crate::{
+    error::{Code, Error},
+    upload_api::{self, Bucket},
+};
+
+/// Seconds before a key's end from which a browser asks for another one.
+const EARLY_SECONDS: u32 = 300;
+
+#[derive(Serialize)]
+struct Reply<'a> {
+    credentials: Credentials<'a>,
+    bucket: &'a str,
+    region: &'a str,
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "PascalCase")]
+struct Credentials<'a> {
+    access_key_id: &'a str,
+    secret_access_key: &'a str,
+    session_token: &'a str,
+    expiration: &'a str,
+}
+
+/// Answers the route.
+pub(super) fn sts(bucket: &Bucket<'_>) -> Result<Response<Full<Bytes>>, Error> {
+    let seconds = bucket.expires_seconds(None)?;
+    let credentials = bucket.credentials(seconds)?;
+    let token = credentials.session_token.as_ref().ok_or_else(|| {
+        Error::new(Code::Internal, "A short-lived key has no token.").cause("begin_session made none")
+    })?;
+    let mut response = upload_api::reply(&Reply {
+        credentials: Credentials {
+            access_key_id: credentials.access_key_id.as_str(),
+            secret_access_key: credentials.secret_access_key.expose_secret(),
+            session_token: token.expose_secret(),
+            expiration: &bucket.expires_at(seconds),
+        },
+        bucket: bucket.name(),
+        region: bucket.own_region(),
+    })?;
+    let cache = format!("public,max-age={}", seconds.saturating_sub(EARLY_SECONDS));
+    if let Ok(cache) = HeaderValue::from_str(&cache) {
+        response.headers_mut().insert(header::CACHE_CONTROL, cache);
+    }
+    Ok(response)
+}
