@@ -24,5 +24,6 @@ pub mod sealing_key;
 pub mod server;
 pub mod store;
 pub mod telemetry;
+pub mod tenure;
 pub mod transfer;
 pub mod upload_api;

@@ -139,6 +139,7 @@ impl Upstream {
         if self.peer == Peer::Store && body.size_hint().exact().is_none() {
             return Err(UpstreamError::Request("no length".to_owned()));
         }
+        body.check().map_err(UpstreamError::Body)?;
         let body = Tracked::new(body);
         let sending = body.sending();
         let reply = pool.request(Request::from_parts(head, body));

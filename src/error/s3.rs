@@ -18,6 +18,7 @@ use super::{Error, Fault};
 use crate::{
     backend::upstream::UpstreamError,
     store::JournalError,
+    tenure::TenureOver,
     transfer::{Answer, TransferError},
 };
 
@@ -252,10 +253,16 @@ impl From<JournalError> for S3Error {
     fn from(error: JournalError) -> Self {
         let message = "This bucket is mirrored, and the journal that its changes are noted in first cannot be written. \
                        Nothing was changed. Try again.";
-        let cause = format!(
-            "{error}; until the database can be written again, see its disk and [store], changes of mirrored buckets are \
-             refused"
-        );
+        let hint = match error {
+            JournalError::RunOver => "the next request finds it back, if it can reach the database",
+            JournalError::Unavailable(_)
+            | JournalError::TimedOut
+            | JournalError::NotServing
+            | JournalError::Closed => {
+                "until the database can be written again, see its disk and [store], changes of mirrored buckets are refused"
+            }
+        };
+        let cause = format!("{error}; {hint}");
         let retry_after = Some(JOURNAL_RETRY_AFTER);
         Self { retry_after, ..Self::new(ErrorCode::ServiceUnavailable, message).cause(cause) }
     }
@@ -265,6 +272,9 @@ impl From<UpstreamError> for S3Error {
     fn from(error: UpstreamError) -> Self {
         match &error {
             // The body knows best why it broke off, and that is the client's fault more often than not.
+            UpstreamError::Body(cause) if cause.downcast_ref::<TenureOver>().is_some() => {
+                JournalError::RunOver.into()
+            }
             UpstreamError::Body(cause) => match cause.downcast_ref::<Self>() {
                 Some(cause) => cause.clone(),
                 None => Self::upstream(ErrorCode::InternalError, "The upload broke off.", &error),

@@ -19,6 +19,8 @@ use crate::{
     config::{Config, checked::BucketConfig},
     server::Drain,
     store::{self, Intent, Journal, JournalError, NewIntent, SharedStore},
+    tenure::Tenure,
+    transfer::Sending,
 };
 
 use super::{
@@ -87,7 +89,8 @@ impl Mirrors {
         }
         let mirrors = names(bucket);
         let intent = |key| NewIntent { bucket: &bucket.name, key, change, mirrors: &mirrors, taken_by: None };
-        Ok(Intents { own: self.open(&keys.map(intent).collect::<Vec<_>>()).await?, judge: None })
+        let own = self.open(&keys.map(intent).collect::<Vec<_>>()).await?;
+        Ok(self.intents(own))
     }
 
     /// The same of a write to one key of which the mirrors called `teed` are sent the bytes. Each of those has an intent of
@@ -106,7 +109,7 @@ impl Mirrors {
             |mirrors| NewIntent { bucket: &bucket.name, key, change: Change::Write, mirrors, taken_by: None };
         let mut teed_intents = self.open(&groups.map(intent).collect::<Vec<_>>()).await?;
         let own = teed_intents.split_off(teed.len().min(teed_intents.len()));
-        Ok((Intents { own, judge: None }, teed_intents))
+        Ok((self.intents(own), teed_intents))
     }
 
     /// Notes that `mirror` is about to take a new object in the primary's place, and has the truth about `key` then.
@@ -119,7 +122,7 @@ impl Mirrors {
         let mirrors = names(bucket);
         let (bucket, change) = (&bucket.name, Change::Write);
         let intent = NewIntent { bucket, key, change, mirrors: &mirrors, taken_by: Some(mirror) };
-        Ok(Intents { own: self.open(&[intent]).await?, judge: None })
+        Ok(self.intents(self.open(&[intent]).await?))
     }
 
     /// Notes that `mirror` has taken what was intended. When this returns, every reader knows where the truth is.
@@ -135,6 +138,11 @@ impl Mirrors {
         let journal = self.journal().ok_or(JournalError::Closed)?;
         let own: store::Mirrors = [Arc::clone(mirror)].into();
         journal.mark_dirty(&bucket.name, &own, &[key], Change::Write).await
+    }
+
+    fn intents(&self, own: Vec<Intent>) -> Intents {
+        let tenure = self.journal().and_then(Journal::tenure).filter(|_| !own.is_empty()).cloned();
+        Intents { own, judge: None, tenure }
     }
 
     async fn open(&self, intents: &[NewIntent<'_>]) -> Result<Vec<Intent>, JournalError> {
@@ -191,12 +199,27 @@ pub struct Intents {
     own: Vec<Intent>,
     /// Who tells the mirrors that are sent the same bytes; their intents are with what is sent to them.
     judge: Option<Judge>,
+    /// What they rest on, where others could take over.
+    tenure: Option<Arc<Tenure>>,
 }
 
 impl Intents {
     /// The same, and `judge` is told what came of the request.
     pub fn judged(self, judge: Option<Judge>) -> Self {
         Self { judge, ..self }
+    }
+
+    /// The request that they are about: it does not end unless they are still this process's.
+    pub fn guarded(&self, sending: Sending) -> Sending {
+        match &self.tenure {
+            Some(tenure) => Sending { body: sending.body.while_held(tenure), ..sending },
+            None => sending,
+        }
+    }
+
+    /// What they rest on, where others could take over what this process has begun.
+    pub fn tenure(&self) -> Option<&Arc<Tenure>> {
+        self.tenure.as_ref()
     }
 
     /// Says the same of every key.
@@ -248,6 +271,6 @@ impl Intents {
     /// Takes out those of the first `count` keys.
     pub fn take_first(&mut self, count: usize) -> Self {
         let rest = self.own.split_off(count.min(self.own.len()));
-        Self { own: std::mem::replace(&mut self.own, rest), judge: None }
+        Self { own: std::mem::replace(&mut self.own, rest), judge: None, tenure: self.tenure.clone() }
     }
 }

@@ -56,7 +56,7 @@ impl Handling<'_> {
         sending: Sending,
     ) -> Result<(Response<ReplyStream>, Intents), S3Error> {
         let key = self.provider_key()?;
-        let reply = self.ask(key.as_ref(), self.parameters(), sending).await;
+        let reply = self.ask(key.as_ref(), self.parameters(), intents.guarded(sending)).await;
         self.answered(intents, reply)
     }
 

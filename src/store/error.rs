@@ -60,6 +60,9 @@ pub enum JournalError {
     /// This process only looks in beside the one that serves, which alone opens intents.
     #[error("only the process that serves opens intents")]
     NotServing,
+    /// This process was away for so long that its run is over: others may have taken its intents for changes.
+    #[error("this process was away for so long that others may have taken over what it had begun")]
+    RunOver,
     /// The store was closed.
     #[error("the journal is closed")]
     Closed,

@@ -16,6 +16,7 @@ use wharf_wire::date::Timestamp;
 use crate::{
     clock::Clock,
     mirror::state::{Change, Currency, Finish, Finished, Lease, Outcome, Record},
+    tenure::Tenure,
 };
 
 use super::{
@@ -46,6 +47,7 @@ pub struct Journal {
     clock: Clock,
     /// Whether this process serves, and so opens intents.
     serves: bool,
+    tenure: Option<Arc<Tenure>>,
 }
 
 impl Journal {
@@ -55,7 +57,17 @@ impl Journal {
         wakes: Arc<Wakes>,
         (clock, serves): (Clock, bool),
     ) -> Self {
-        Self { writer, reader, wakes, clock, serves }
+        Self { writer, reader, wakes, clock, serves, tenure: None }
+    }
+
+    /// The same, whose intents others take over when `tenure` is over.
+    pub(super) fn resting_on(self, tenure: Option<Arc<Tenure>>) -> Self {
+        Self { tenure, ..self }
+    }
+
+    /// What the intents of this process rest on; none where nobody could take them over while it lives.
+    pub fn tenure(&self) -> Option<&Arc<Tenure>> {
+        self.tenure.as_ref()
     }
 
     /// Opens one intent for each key, in order. They are durable when this returns; when it fails, none is open, and

@@ -35,7 +35,7 @@ use std::{fs::File, path::Path, sync::Arc, time::Duration};
 
 use tokio::sync::mpsc;
 
-use crate::{clock::Clock, config::checked::StoreConfig, server::Drain};
+use crate::{clock::Clock, config::checked::StoreConfig, server::Drain, tenure::Tenure};
 
 pub use self::{
     change::{Mirrors, NewIntent},
@@ -53,6 +53,7 @@ use self::{
     database::Database,
     identity::Identity,
     reader::Reader,
+    sql::Dialect,
     wake::Wakes,
     writer::{Parts, Writer},
 };
@@ -78,7 +79,7 @@ impl Store {
         drain: &Drain,
     ) -> Result<Self, StoreError> {
         let lock = identity::lock(data_directory)?;
-        let opened = Opened::new(config, data_directory, clock).await?;
+        let opened = Opened::new(config, data_directory, clock).await?.serving(config.lease);
         let mut writer = opened.writer(Some(config.lease));
         writer.start().await?;
         Ok(opened.spawn(writer, Some(lock), drain))
@@ -110,6 +111,8 @@ struct Opened {
     wakes: Arc<Wakes>,
     late_effect: Duration,
     clock: Clock,
+    /// What this process's intents rest on, if it has any and others could take them over.
+    tenure: Option<Arc<Tenure>>,
 }
 
 impl Opened {
@@ -120,7 +123,14 @@ impl Opened {
         identity::sync(data_directory)?;
         let reader = Reader::new(database.readers()?, database.dialect, database.patience);
         let (wakes, late_effect) = (Arc::default(), config.late_effect);
-        Ok(Self { database, identity, reader, wakes, late_effect, clock })
+        Ok(Self { database, identity, reader, wakes, late_effect, clock, tenure: None })
+    }
+
+    /// For a process that has intents. SQLite's has its directory locked, so that nobody takes over while it lives.
+    fn serving(self, lease: Duration) -> Self {
+        let is_shared = self.database.dialect == Dialect::Postgres;
+        let tenure = is_shared.then(|| Arc::new(Tenure::new(self.clock, lease)));
+        Self { tenure, ..self }
     }
 
     fn writer(&self, lease: Option<Duration>) -> Writer {
@@ -131,6 +141,7 @@ impl Opened {
             late_effect: self.late_effect,
             clock: self.clock,
             wakes: Arc::clone(&self.wakes),
+            tenure: self.tenure.clone(),
         })
     }
 
@@ -144,6 +155,7 @@ impl Opened {
             reader.close().await;
             drop(lock);
         });
-        Store { journal: Journal::new(sender, self.reader, self.wakes, (self.clock, serves)) }
+        let journal = Journal::new(sender, self.reader, self.wakes, (self.clock, serves));
+        Store { journal: journal.resting_on(self.tenure) }
     }
 }

@@ -15,6 +15,7 @@ use crate::{
         upstream::{ReplyStream, UpstreamError},
     },
     request::authorize::walks_up,
+    tenure::Tenure,
 };
 
 /// Where one side of a transfer is. It outlives the request that named it, for what has to be cleaned up.
@@ -23,12 +24,19 @@ pub struct Object {
     origin: Arc<Origin>,
     bucket: BucketName,
     key: ObjectKey,
+    tenure: Option<Arc<Tenure>>,
 }
 
 impl Object {
     /// The object that `origin`'s provider knows as `key` in `bucket`.
     pub fn new(origin: Arc<Origin>, bucket: BucketName, key: ObjectKey) -> Self {
-        Self { origin, bucket, key }
+        Self { origin, bucket, key, tenure: None }
+    }
+
+    /// The same, which is changed only while `tenure` is held, if there is one.
+    #[must_use]
+    pub fn while_held(self, tenure: Option<&Arc<Tenure>>) -> Self {
+        Self { tenure: tenure.cloned(), ..self }
     }
 
     /// The same for a key as its bucket's users know it, below the bucket's prefix; else what is wrong with it there.
@@ -43,7 +51,7 @@ impl Object {
         }
         let key = ObjectKey::parse(&[key_prefix, key].concat());
         let key = key.map_err(|_| "with the bucket's prefix, it is longer than keys can be")?;
-        Ok(Self { origin, bucket, key })
+        Ok(Self::new(origin, bucket, key))
     }
 
     /// The provider.
@@ -59,6 +67,11 @@ impl Object {
         sending: Sending,
     ) -> Result<Response<ReplyStream>, UpstreamError> {
         let query: Vec<_> = parameters.pairs(operation).collect();
+        let tenure = self.tenure.as_ref().filter(|_| makes_or_unmakes(operation));
+        let body = match tenure {
+            Some(tenure) => sending.body.while_held(tenure),
+            None => sending.body,
+        };
         let outgoing = Outgoing {
             method: method(operation),
             bucket: Some(&self.bucket),
@@ -66,10 +79,23 @@ impl Object {
             query: &query,
             headers: sending.headers,
             payload: sending.payload,
-            body: sending.body,
+            body,
             may_repeat: operation.may_be_sent_twice(),
             is_slow: operation.is_slow(),
         };
         self.origin.send(outgoing).await
     }
+}
+
+/// Whether `operation` is seen by who reads the object. Parts are not, until they are put together.
+fn makes_or_unmakes(operation: Operation) -> bool {
+    matches!(
+        operation,
+        Operation::PutObject
+            | Operation::CopyObject
+            | Operation::CompleteMultipartUpload
+            | Operation::PutObjectTagging
+            | Operation::DeleteObjectTagging
+            | Operation::DeleteObject
+    )
 }

@@ -1,5 +1,7 @@
 //! The side of a transfer that is written.
 
+use std::sync::Arc;
+
 use bytes::Bytes;
 use http::{HeaderMap, HeaderName, HeaderValue, Response, header};
 use wharf_wire::{
@@ -19,9 +21,12 @@ use super::{
     strip_aws_chunked,
     tags::Tags,
 };
-use crate::backend::{
-    Payload,
-    upstream::{ReplyStream, SendBody},
+use crate::{
+    backend::{
+        Payload,
+        upstream::{ReplyStream, SendBody},
+    },
+    tenure::Tenure,
 };
 
 /// Asks the provider to compute a checksum where it copies by itself. A writer would have to bring one.
@@ -59,6 +64,12 @@ impl Target {
     /// The part that `parameters` name.
     pub fn part(object: Object, headers: HeaderMap, parameters: &Parameters) -> Self {
         Self { object, operation: Operation::UploadPart, parameters: parameters.clone(), headers }
+    }
+
+    /// The same, which is written only while `tenure` is held, if there is one.
+    #[must_use]
+    pub fn while_held(self, tenure: Option<&Arc<Tenure>>) -> Self {
+        Self { object: self.object.while_held(tenure), ..self }
     }
 
     /// Where it is.

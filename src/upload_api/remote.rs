@@ -109,7 +109,8 @@ impl Remote {
         question: Question<'_>,
     ) -> (Result<Response<ReplyStream>, TransferError>, Intents) {
         let may_be_sent_twice = question.operation.may_be_sent_twice();
-        let reply = self.send(question).await;
+        let sending = intents.guarded(question.sending);
+        let reply = self.send(Question { sending, ..question }).await;
         let intents = match mirror::outcome(&reply, may_be_sent_twice) {
             Outcome::Changed => intents,
             known @ (Outcome::Unchanged | Outcome::Unknown) => {

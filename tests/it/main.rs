@@ -68,6 +68,7 @@ mod store_equal;
 mod store_faults;
 mod store_journal;
 mod store_model;
+mod store_tenure;
 mod support;
 mod upload_complete;
 mod upload_cookies;

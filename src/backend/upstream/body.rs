@@ -5,11 +5,13 @@ use std::{
     fmt,
     pin::Pin,
     sync::Arc,
-    task::{Context, Poll},
+    task::{Context, Poll, ready},
 };
 
 use bytes::Bytes;
 use hyper::body::{Body, Frame, SizeHint};
+
+use crate::tenure::Tenure;
 
 /// What is sent. To a store, a stream must know its length beforehand: S3 stores nothing of unknown length.
 #[derive(Default)]
@@ -22,6 +24,8 @@ pub enum SendBody {
     /// Made while it is sent, once. When it fails, the request breaks off before its end: the provider sees a connection
     /// or stream that was cut, never a complete body.
     Stream(BodyStream),
+    /// One of these, whose last byte leaves only while its sender has the right to that.
+    Held(Box<Held>),
 }
 
 /// A stream of unknown type: what is checked and decoded on the way differs from request to request.
@@ -39,7 +43,52 @@ impl SendBody {
             Self::Empty => Some(Self::Empty),
             Self::Whole(bytes) => Some(Self::Whole(bytes.clone())),
             Self::Stream(_) => None,
+            Self::Held(held) => Some(held.body.again()?.while_held(&held.tenure)),
         }
+    }
+
+    /// The same, which does not end unless `tenure` is held then.
+    #[must_use]
+    pub fn while_held(self, tenure: &Arc<Tenure>) -> Self {
+        let left = self.size_hint().exact();
+        Self::Held(Box::new(Held { body: self, tenure: Arc::clone(tenure), left }))
+    }
+
+    /// Whether it may be sent at all, as far as that is known before.
+    pub(super) fn check(&self) -> Result<(), SendError> {
+        match self {
+            Self::Empty | Self::Whole(_) | Self::Stream(_) => Ok(()),
+            Self::Held(held) => held.check(),
+        }
+    }
+}
+
+/// A body whose last byte leaves only while a tenure is held.
+pub struct Held {
+    body: SendBody,
+    tenure: Arc<Tenure>,
+    /// Bytes that are still to leave, where that is known. Without a length, every piece could be the last one.
+    left: Option<u64>,
+}
+
+impl Held {
+    fn check(&self) -> Result<(), SendError> {
+        let is_held = if self.body.is_end_stream() { self.tenure.spend() } else { self.tenure.check() };
+        is_held.map_err(SendError::new)?;
+        self.body.check()
+    }
+
+    fn poll_frame(&mut self, context: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, SendError>>> {
+        let piece = ready!(Pin::new(&mut self.body).poll_frame(context));
+        let Some(Ok(frame)) = &piece else { return Poll::Ready(piece) };
+        let bytes = frame.data_ref().map_or(0, Bytes::len) as u64;
+        self.left = self.left.map(|left| left.saturating_sub(bytes));
+        if self.left.is_none_or(|left| left == 0)
+            && let Err(over) = self.tenure.spend()
+        {
+            return Poll::Ready(Some(Err(SendError::new(over))));
+        }
+        Poll::Ready(piece)
     }
 }
 
@@ -65,6 +114,7 @@ impl Body for SendBody {
                 Poll::Ready(Some(Ok(Frame::data(bytes))))
             }
             Self::Stream(stream) => stream.as_mut().poll_frame(context),
+            Self::Held(held) => held.poll_frame(context),
         }
     }
 
@@ -73,6 +123,7 @@ impl Body for SendBody {
             Self::Empty => true,
             Self::Whole(bytes) => bytes.is_empty(),
             Self::Stream(stream) => stream.is_end_stream(),
+            Self::Held(held) => held.body.is_end_stream(),
         }
     }
 
@@ -81,6 +132,7 @@ impl Body for SendBody {
             Self::Empty => SizeHint::with_exact(0),
             Self::Whole(bytes) => SizeHint::with_exact(bytes.len() as u64),
             Self::Stream(stream) => stream.size_hint(),
+            Self::Held(held) => held.body.size_hint(),
         }
     }
 }
@@ -91,6 +143,7 @@ impl fmt::Debug for SendBody {
             Self::Empty => out.write_str("Empty"),
             Self::Whole(bytes) => write!(out, "Whole({} bytes)", bytes.len()),
             Self::Stream(_) => out.write_str("Stream"),
+            Self::Held(held) => write!(out, "Held({:?})", held.body),
         }
     }
 }

@@ -148,8 +148,9 @@ impl Tracked {
     pub(super) fn new(body: SendBody) -> Self {
         let watch = match &body {
             SendBody::Empty | SendBody::Whole(_) => None,
-            SendBody::Stream(stream) => {
-                Some(Watch { sending: Arc::new(Sending::new()), left: stream.size_hint().exact() })
+            SendBody::Held(..) if body.is_end_stream() => None,
+            SendBody::Stream(_) | SendBody::Held(..) => {
+                Some(Watch { sending: Arc::new(Sending::new()), left: body.size_hint().exact() })
             }
         };
         Self { body, watch }

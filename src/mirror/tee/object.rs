@@ -94,7 +94,9 @@ impl<'a> Teeing<'a> {
     /// `payload` is what is signed of the body that the primary gets.
     pub fn begin(self, payload: Payload, intents: Vec<Intent>) -> Judge {
         let (judge, primary) = judge();
-        for (mirror, intent) in self.mirrors.into_iter().zip(intents) {
+        let tenure = self.tee.journal.tenure();
+        for (mut mirror, intent) in self.mirrors.into_iter().zip(intents) {
+            mirror.object = mirror.object.while_held(tenure);
             let witness = self.locked.as_ref().map(|(primary, key)| Witness {
                 primary: primary.clone(),
                 mirror: mirror.object.clone(),

@@ -21,11 +21,13 @@ use crate::{
         state::{Class, Failure, Finish, Finished, RowState, after_failure},
     },
     store::{CLAIM_LEASE_SECONDS, Claim},
+    tenure::Tenure,
     transfer::TransferError,
 };
 
 /// A lease is renewed three times before it would run out.
 const RENEW_EVERY: Duration = Duration::from_secs(CLAIM_LEASE_SECONDS / 3);
+const CLAIM_LEASE: Duration = Duration::from_secs(CLAIM_LEASE_SECONDS);
 
 /// A row that was claimed, and how it is to be worked on.
 #[derive(Debug)]
@@ -85,6 +87,8 @@ pub(super) async fn run(mirror: Arc<Mirror>, job: Job) -> Option<Timestamp> {
 /// Waits for a slot and does the work, for as long as the row is ours.
 async fn attempt(mirror: &Mirror, claim: &mut Claim, slots: &Semaphore, is_trial: bool) -> Outcome {
     let (row, record, key) = (claim.row, claim.record.clone(), Arc::clone(&claim.key));
+    let tenure = Arc::new(Tenure::new(mirror.shared.clock, CLAIM_LEASE));
+    extend(&tenure, claim);
     let work = async {
         let Ok(_slot) = slots.acquire().await else { return Outcome::NotBegun };
         if !is_trial && mirror.health().is_resting() {
@@ -94,7 +98,7 @@ async fn attempt(mirror: &Mirror, claim: &mut Claim, slots: &Semaphore, is_trial
         let Some(sides) = Sides::of(&mirror.current(), mirror.names(), &key, row.truth) else {
             return Outcome::Lost;
         };
-        match sides {
+        match sides.map(|sides| sides.while_held(&tenure)) {
             Ok(sides) => Outcome::Done(
                 Work { row: &row, record: record.as_ref(), sides, mirror, key: &key }.run().await,
             ),
@@ -103,12 +107,18 @@ async fn attempt(mirror: &Mirror, claim: &mut Claim, slots: &Semaphore, is_trial
     };
     tokio::select! {
         outcome = work => outcome,
-        () = until_lost(mirror, claim) => Outcome::Lost,
+        () = until_lost(mirror, claim, &tenure) => Outcome::Lost,
+    }
+}
+
+fn extend(tenure: &Tenure, claim: &Claim) {
+    if let Some(lease) = claim.row.lease {
+        tenure.extend(lease.until);
     }
 }
 
 /// Renews the lease for as long as that works. Returns when the row is another worker's, or may be soon.
-async fn until_lost(mirror: &Mirror, claim: &mut Claim) {
+async fn until_lost(mirror: &Mirror, claim: &mut Claim, tenure: &Tenure) {
     let journal = &mirror.shared.journal;
     let key = Arc::clone(&claim.key);
     let key = &*key;
@@ -116,7 +126,7 @@ async fn until_lost(mirror: &Mirror, claim: &mut Claim) {
         sleep(RENEW_EVERY).await;
         // Were the answer to come later than the lease ends, it would be of no use.
         match timeout(RENEW_EVERY, journal.renew(claim)).await {
-            Ok(Ok(true)) => {}
+            Ok(Ok(true)) => extend(tenure, claim),
             Ok(Ok(false)) => {
                 break tracing::warn!(key, "a copy takes so long that another worker has begun");
             }

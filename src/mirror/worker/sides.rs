@@ -12,6 +12,7 @@ use crate::{
         checked::{BucketConfig, MirrorConfig},
     },
     mirror::state::Side,
+    tenure::Tenure,
     transfer::{self, Defaults, Object, TransferError},
 };
 
@@ -99,6 +100,11 @@ impl Sides {
             defaults: headers,
             target_place: target,
         })
+    }
+
+    /// The same, of which the target is changed only while `tenure` is held.
+    pub(super) fn while_held(self, tenure: &Arc<Tenure>) -> Self {
+        Self { target: self.target.while_held(Some(tenure)), ..self }
     }
 
     /// The target's object called `key`.

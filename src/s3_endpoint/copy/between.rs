@@ -41,6 +41,7 @@ pub(super) async fn copy(
     let target = target(handling, headers, &source, &opened).await?;
     let source_version = opened.headers.get(VERSION_ID).cloned();
     let intents = handling.intend().await?;
+    let target = target.while_held(intents.tenure());
     let transfer = Transfer { source, target, drain: handling.endpoint.drain.clone() };
     let mut response = if opened.bytes <= WAIT_BYTES_MAX {
         let is_object = transfer.target.is_object();

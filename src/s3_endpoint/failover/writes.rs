@@ -56,7 +56,7 @@ pub(in super::super) async fn put(
     let Sending { headers, payload, body } = sending;
     let (lent, loan) = lend(body);
     let key = handling.provider_key()?;
-    let sent = Sending { headers: headers.clone(), payload, body: lent };
+    let sent = intents.guarded(Sending { headers: headers.clone(), payload, body: lent });
     let reply = handling.ask(key.as_ref(), handling.parameters(), sent).await;
     match (reply, loan) {
         (Err(down), loan) if is_certainly_down(&down) => {
@@ -96,7 +96,7 @@ impl Write<'_> {
             };
             let intents = self.intend(mirror).await?;
             let (lent, loan) = lend(body);
-            let sending = Sending { headers, payload: self.payload, body: lent };
+            let sending = intents.guarded(Sending { headers, payload: self.payload, body: lent });
             let reply = object.send(Operation::PutObject, &Parameters::default(), sending).await;
             if !reply.as_ref().is_err_and(is_certainly_down) {
                 return self.taken(mirror, intents, reply).await;

@@ -27,11 +27,13 @@ use tokio::{
     sync::mpsc,
     time::{sleep, timeout},
 };
+use wharf_wire::date::Timestamp;
 
 use crate::{
     clock::Clock,
     mirror::{crash_point::Point, state::Moment},
     server::Drain,
+    tenure::Tenure,
 };
 
 use self::{
@@ -66,6 +68,8 @@ pub(super) struct Parts {
     pub(super) late_effect: Duration,
     pub(super) clock: Clock,
     pub(super) wakes: Arc<Wakes>,
+    /// Told how long this process's run lasts.
+    pub(super) tenure: Option<Arc<Tenure>>,
 }
 
 /// The writer.
@@ -257,7 +261,7 @@ impl Writer {
         let dialect = self.parts.database.dialect;
         let mut transaction = connection.begin_with(dialect.begin()).await?;
         let mut work = Work::new(&mut transaction, dialect, self.moment());
-        self.hold_run(&mut work).await?;
+        let held_until = self.hold_run(&mut work).await?;
         let run = self.run_name();
         if let Some(first) = self.unsure_from {
             work.delete_intents_from(&run, first).await?;
@@ -276,13 +280,17 @@ impl Writer {
             [Point::SettleCommitting, Point::FinishCommitting, Point::PromotionCommitting],
         );
         transaction.commit().await?;
+        if let (Some(tenure), Some(until)) = (&self.parts.tenure, held_until) {
+            tenure.extend(until);
+        }
         batch.reached(&answers, [Point::Settled, Point::Finished, Point::Promoted]);
         Ok(answers)
     }
 
-    /// Sees to it that this process's run is known. One that was taken for dead begins anew, with what it has open.
-    async fn hold_run(&mut self, work: &mut Work<'_>) -> Result<(), sqlx::Error> {
-        let Some(lease) = self.parts.lease else { return Ok(()) };
+    /// Sees to it that this process's run is known, and until when. One that was taken for dead begins anew, with what it has
+    /// open.
+    async fn hold_run(&mut self, work: &mut Work<'_>) -> Result<Option<Timestamp>, sqlx::Error> {
+        let Some(lease) = self.parts.lease else { return Ok(None) };
         let until = work.now().plus_seconds(lease.as_secs());
         let is_known = match work.dialect {
             _ if !self.is_registered => false,
@@ -297,7 +305,7 @@ impl Writer {
             let open: Vec<_> = self.open.values().cloned().collect();
             work.insert_intents(&run, &open).await?;
         }
-        Ok(())
+        Ok(Some(until))
     }
 
     async fn connection(&mut self) -> Result<AnyConnection, JournalError> {

@@ -72,9 +72,14 @@ impl Mirroring {
     }
 
     pub(crate) async fn start_with(config: Config) -> Self {
+        Self::start_at(config, Clock::System).await
+    }
+
+    /// The same, by this clock.
+    pub(crate) async fn start_at(config: Config, clock: Clock) -> Self {
         let data = TempDir::new().unwrap();
         let (drain, journal_drain) = (Drain::default(), Drain::default());
-        let journal = Store::open(&config.store, data.path(), Clock::System, &journal_drain).await.unwrap();
+        let journal = Store::open(&config.store, data.path(), clock, &journal_drain).await.unwrap();
         let metrics = Arc::new(Metrics::default());
         let mirrors = config.buckets[BUCKET].mirrors.iter().map(|mirror| Arc::clone(&mirror.name)).collect();
         let current = current(config, &metrics);
@@ -82,7 +87,7 @@ impl Mirroring {
         let parts = Parts {
             journal: journal.journal().clone(),
             metrics: Arc::clone(&metrics),
-            clock: Clock::System,
+            clock,
             drain: drain.clone(),
         };
         let workers = Workers::start(parts, current);

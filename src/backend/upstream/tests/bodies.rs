@@ -1,6 +1,11 @@
 //! Bodies on their way: pieces that come late or never, ends that are missing, and what the provider gets to see.
 
-use std::{collections::VecDeque, pin::Pin, task::Poll};
+use std::{
+    collections::VecDeque,
+    pin::Pin,
+    sync::atomic::{AtomicU64, Ordering},
+    task::Poll,
+};
 
 use hyper::body::{Body, Frame, SizeHint};
 use thiserror::Error;
@@ -8,8 +13,13 @@ use tokio::{
     sync::mpsc,
     time::{Sleep, sleep},
 };
+use wharf_wire::date::Timestamp;
 
 use super::*;
+use crate::{
+    clock::Clock,
+    tenure::{Tenure, TenureOver},
+};
 
 #[derive(Debug, Error)]
 #[error("the digest is wrong")]
@@ -74,6 +84,66 @@ fn send(text: &'static str) -> Step {
 
 fn put(url: &str, body: SendBody) -> Request<SendBody> {
     Request::put(url).body(body).unwrap()
+}
+
+/// A right that is held until the clock is moved on.
+fn tenure() -> (&'static AtomicU64, Arc<Tenure>) {
+    let millis: &'static AtomicU64 = Box::leak(Box::new(AtomicU64::new(1000)));
+    let tenure = Tenure::new(Clock::Moved(millis), Duration::ZERO);
+    tenure.extend(Timestamp::from_unix_millis(2000));
+    (millis, Arc::new(tenure))
+}
+
+#[tokio::test]
+async fn only_the_last_piece_of_a_body_needs_the_right_to_end_it() {
+    let (millis, tenure) = tenure();
+    let mut whole = SendBody::from(Bytes::from_static(b"hello")).while_held(&tenure);
+    let mut again = whole.again().unwrap();
+    assert_eq!(whole.frame().await.unwrap().unwrap().into_data().unwrap(), "hello");
+    assert!(whole.is_end_stream() && whole.frame().await.is_none());
+    let mut parted = SendBody::stream(in_two_pieces()).while_held(&tenure);
+    millis.store(2000, Ordering::Relaxed);
+    assert_eq!(parted.frame().await.unwrap().unwrap().into_data().unwrap(), "hell");
+    for body in [&mut parted, &mut again] {
+        let error = body.frame().await.unwrap().unwrap_err();
+        assert_eq!(error.downcast_ref(), Some(&TenureOver));
+    }
+}
+
+/// Two pieces, and a length that goes down with them.
+fn in_two_pieces() -> impl Body<Data = Bytes, Error = SendError> {
+    struct Two(VecDeque<&'static [u8]>);
+    impl Body for Two {
+        type Data = Bytes;
+        type Error = SendError;
+
+        fn poll_frame(
+            mut self: Pin<&mut Self>,
+            _: &mut std::task::Context<'_>,
+        ) -> Poll<Option<Result<Frame<Bytes>, SendError>>> {
+            Poll::Ready(self.0.pop_front().map(|piece| Ok(Frame::data(Bytes::from_static(piece)))))
+        }
+
+        fn size_hint(&self) -> SizeHint {
+            SizeHint::with_exact(self.0.iter().map(|piece| piece.len() as u64).sum())
+        }
+    }
+    Two([&b"hell"[..], b"o"].into())
+}
+
+#[tokio::test]
+async fn what_has_no_body_is_not_sent_without_the_right_to() {
+    let (millis, tenure) = tenure();
+    let (address, _peer) = peer("HTTP/1.1 204 No Content\r\n\r\n").await;
+    let client = client(LONG);
+    let delete = || {
+        let url = format!("http://{address}/a");
+        Request::delete(url).body(SendBody::Empty.while_held(&tenure)).unwrap()
+    };
+    assert_eq!(client.send(delete(), Reach::Anywhere).await.unwrap().status(), StatusCode::NO_CONTENT);
+    millis.store(2000, Ordering::Relaxed);
+    let error = client.send(delete(), Reach::Anywhere).await.unwrap_err();
+    assert!(matches!(error, UpstreamError::Body(cause) if cause.downcast_ref() == Some(&TenureOver)));
 }
 
 /// One connection after the other, each served by `serve`.

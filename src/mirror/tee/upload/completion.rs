@@ -47,7 +47,8 @@ impl Tee {
         for (target, intent) in targets.into_iter().zip(intents) {
             let name = upload.at(&target.config.name);
             let listed = Arc::clone(listed);
-            let completion = Completion { tee: self.clone(), name, object: target.object, listed, intent };
+            let object = target.object.while_held(self.journal.tenure());
+            let completion = Completion { tee: self.clone(), name, object, listed, intent };
             self.drain.spawn(completion.run(primary.clone()));
         }
         judge

@@ -1,0 +1,108 @@
+//! The right to change something for a while: a lease, as whoever holds it knows it.
+//!
+//! A process can stand still at any moment and for any time: its machine is suspended, moved, or out of memory. Meanwhile
+//! its leases run out and others take over; then it goes on where it was. No store has fencing, so it has to find out by
+//! itself, before the last byte of a change leaves.
+//!
+//! ```text
+//! renewed ──── held: changes may leave ────│── margin: none leaves any more ──│ over: others take over ─── late effects ───▶
+//! ```
+//!
+//! Others judge by the time of day, which somebody may set back here; the monotonic clock may stand while the machine is
+//! suspended. So it is over when either clock says so. What is left is the moment between the last look and the wire: a
+//! process that stands still just there for longer than `late_effect_seconds` can still do harm.
+
+use std::{
+    sync::{Mutex, PoisonError},
+    time::Duration,
+};
+
+use thiserror::Error;
+use wharf_wire::date::Timestamp;
+
+use crate::clock::Clock;
+
+/// This part of a lease is not used: the clocks of others may be ahead, and a request takes a while to be on its way. A lease
+/// is renewed when a third of it has passed.
+const MARGIN_DIVISOR: u32 = 4;
+
+/// A lease in the hands of its holder.
+#[derive(Debug)]
+pub struct Tenure {
+    clock: Clock,
+    margin: Duration,
+    ends: Mutex<Ends>,
+}
+
+/// Its end by both clocks.
+#[derive(Debug, Clone, Copy)]
+struct Ends {
+    at: Timestamp,
+    elapsed: Duration,
+}
+
+/// The lease ran out before the request's last byte had left, which stays here.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
+#[error("this process was away for so long that others may have taken over what it had begun")]
+pub struct TenureOver;
+
+impl Tenure {
+    /// Of leases as long as `lease`. It is over until it is extended.
+    pub fn new(clock: Clock, lease: Duration) -> Self {
+        let ends = Ends { at: Timestamp::from_unix_millis(0), elapsed: Duration::ZERO };
+        Self { clock, margin: lease / MARGIN_DIVISOR, ends: Mutex::new(ends) }
+    }
+
+    /// Holds it until `at`: others know that by now.
+    pub fn extend(&self, at: Timestamp) {
+        let left = at.unix_millis().saturating_sub(self.clock.now().unix_millis());
+        let elapsed = self.clock.elapsed() + Duration::from_millis(left);
+        *self.ends.lock().unwrap_or_else(PoisonError::into_inner) = Ends { at, elapsed };
+    }
+
+    /// Whether a change may leave now.
+    pub fn check(&self) -> Result<(), TenureOver> {
+        let Ends { at, elapsed } = *self.ends.lock().unwrap_or_else(PoisonError::into_inner);
+        let now = Duration::from_millis(self.clock.now().unix_millis()) + self.margin;
+        let is_held =
+            now < Duration::from_millis(at.unix_millis()) && self.clock.elapsed() + self.margin < elapsed;
+        if is_held { Ok(()) } else { Err(TenureOver) }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::atomic::{AtomicU64, Ordering};
+
+    use super::*;
+
+    const LEASE: Duration = Duration::from_secs(40);
+
+    #[test]
+    fn it_is_held_from_its_renewal_to_its_margin() {
+        let millis: &'static AtomicU64 = Box::leak(Box::new(AtomicU64::new(1_000_000)));
+        let tenure = Tenure::new(Clock::Moved(millis), LEASE);
+        assert_eq!(tenure.check(), Err(TenureOver), "nobody has been told of it");
+        let end = Timestamp::from_unix_millis(1_040_000);
+        tenure.extend(end);
+        for (now, held) in [(1_000_000, Ok(())), (1_029_999, Ok(())), (1_030_000, Err(TenureOver))] {
+            millis.store(now, Ordering::Relaxed);
+            assert_eq!(tenure.check(), held, "{now}");
+        }
+        tenure.extend(end.plus_seconds(30));
+        assert_eq!(tenure.check(), Ok(()), "what was renewed in time, or anew, is held");
+        millis.store(2_000_000, Ordering::Relaxed);
+        tenure.extend(end);
+        assert_eq!(tenure.check(), Err(TenureOver), "what was over when it was known");
+    }
+
+    #[test]
+    fn a_clock_that_is_set_back_does_not_make_it_longer() {
+        let tenure = Tenure::new(Clock::System, Duration::ZERO);
+        tenure.extend(Clock::System.now().plus_seconds(60));
+        assert_eq!(tenure.check(), Ok(()));
+        let later = Clock::System.now().plus_seconds(60);
+        *tenure.ends.lock().unwrap() = Ends { at: later, elapsed: Duration::ZERO };
+        assert_eq!(tenure.check(), Err(TenureOver), "as much time has passed as there was");
+    }
+}
