@@ -199,7 +199,7 @@ impl Core {
         let live = Arc::new(Live::new(&config.server));
         let certificates = DoorCertificates::read(&config.server)?;
         let store = SharedStore::new(clock);
-        let mirrors = Arc::new(Mirrors::new(store.clone()));
+        let mirrors = Arc::new(Mirrors::new(store.clone()).counted_in(Arc::clone(&metrics)));
         store.prepare(&config).await?;
         mirrors.prepare(&config, &drain);
         let snapshot = snapshot(config, &shared, &mirrors, &drain, None)?;

@@ -12,7 +12,7 @@ use prometheus_client::{
 use super::mirrors::MirrorFamilies;
 use crate::{
     backend::{OriginMetrics, Outcome},
-    mirror::MirrorMetrics,
+    mirror::{MirrorMetrics, ReadKind},
     server::DoorMetrics,
 };
 
@@ -186,6 +186,16 @@ impl Metrics {
     /// The counters of a bucket's mirror, by their names in the configuration.
     pub fn mirror(&self, bucket: &str, mirror: &str) -> MirrorMetrics {
         self.mirrors.of(bucket, mirror)
+    }
+
+    /// Counts an upload that was sent to a mirror at the same time, by what came of it there.
+    pub fn tee(&self, bucket: &str, mirror: &str, outcome: &'static str) {
+        self.mirrors.tee(bucket, mirror, outcome);
+    }
+
+    /// Counts a read that a mirror has answered in the primary's place.
+    pub fn mirror_read(&self, bucket: &str, mirror: &str, kind: ReadKind) {
+        self.mirrors.read(bucket, mirror, kind);
     }
 
     /// Counts one request that has ended; without a status its client left before the reply.

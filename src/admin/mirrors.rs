@@ -6,7 +6,7 @@ use prometheus_client::{
     registry::Registry,
 };
 
-use crate::mirror::{MirrorMetrics, state::Class};
+use crate::mirror::{MirrorMetrics, ReadKind, state::Class};
 
 /// Every mirror's counters.
 #[derive(Debug, Default)]
@@ -20,6 +20,8 @@ pub(super) struct MirrorFamilies {
     deleted: Family<MirrorLabels, Counter>,
     failures: Family<ClassLabels, Counter>,
     dead: Family<ClassLabels, Gauge>,
+    reads: Family<ReadLabels, Counter>,
+    tees: Family<TeeLabels, Counter>,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
@@ -33,6 +35,20 @@ struct ClassLabels {
     bucket: String,
     mirror: String,
     class: &'static str,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct ReadLabels {
+    bucket: String,
+    mirror: String,
+    kind: &'static str,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct TeeLabels {
+    bucket: String,
+    mirror: String,
+    outcome: &'static str,
 }
 
 impl MirrorFamilies {
@@ -58,6 +74,26 @@ impl MirrorFamilies {
         registry.register("mirror_deleted_objects", "Objects that were deleted", self.deleted.clone());
         registry.register("mirror_failures", "Failures by class", self.failures.clone());
         registry.register("mirror_dead_keys", "Keys that were given up, by class", self.dead.clone());
+        registry.register(
+            "mirror_reads",
+            "Reads that a mirror has answered in the primary's place",
+            self.reads.clone(),
+        );
+        registry.register(
+            "mirror_tees",
+            "Uploads that were sent to a mirror at the same time, by what came of it there",
+            self.tees.clone(),
+        );
+    }
+
+    pub(super) fn read(&self, bucket: &str, mirror: &str, kind: ReadKind) {
+        let (bucket, mirror) = (bucket.to_owned(), mirror.to_owned());
+        self.reads.get_or_create(&ReadLabels { bucket, mirror, kind: kind.as_str() }).inc();
+    }
+
+    pub(super) fn tee(&self, bucket: &str, mirror: &str, outcome: &'static str) {
+        let (bucket, mirror) = (bucket.to_owned(), mirror.to_owned());
+        self.tees.get_or_create(&TeeLabels { bucket, mirror, outcome }).inc();
     }
 
     /// The counters of one mirror.

@@ -15,7 +15,7 @@ use crate::{
     clock::Clock,
     config::Config,
     mirror::{
-        report::{self, DeadStatus, MirrorStatus},
+        report::{self, DeadStatus, MirrorStatus, TroubleStatus},
         state::Class,
     },
     store::DeadFilter,
@@ -166,6 +166,9 @@ fn table(status: &[MirrorStatus]) -> String {
         let lag = duration(mirror.lag_seconds);
         // Writing to a String does not fail.
         let _ = writeln!(text, "{name:<28}{:>10}{lag:>10}{dead:>8}  {}", mirror.dirty, complete(mirror));
+        if let Some(TroubleStatus { class, error, next_try }) = &mirror.trouble {
+            let _ = writeln!(text, "{:<28}it is left alone until {next_try}: {class}, {error:?}", "");
+        }
         for (class, count) in &mirror.dead {
             let _ = writeln!(text, "{:<28}{count:>28}  {class}", "");
         }
@@ -215,6 +218,11 @@ mod tests {
                 lag_seconds: 7300,
                 held: 0,
                 dead: BTreeMap::from([("permanent".to_owned(), 3)]),
+                trouble: Some(TroubleStatus {
+                    class: "auth",
+                    error: "the target answered 403".to_owned(),
+                    next_try: "2013-05-24T00:05:00.000Z".to_owned(),
+                }),
                 sync: SyncStatus {
                     completed_at: None,
                     under_way_since: Some("2013-05-24T00:00:00.000Z".to_owned()),
@@ -229,6 +237,7 @@ mod tests {
                 lag_seconds: 0,
                 held: 0,
                 dead: BTreeMap::new(),
+                trouble: None,
                 sync: SyncStatus::default(),
             },
         ];
@@ -237,6 +246,8 @@ mod tests {
             "bucket → mirror                  dirty       lag    dead  complete\n\
              photos → spare                      12       2 h       3  never; a sync of 2013-05-24T00:00:00.000Z has \
              come to \"a\\u{1b}[2J\"\n\
+             \x20                           it is left alone until 2013-05-24T00:05:00.000Z: auth, \"the target \
+             answered 403\"\n\
              \x20                                                      3  permanent\n\
              photos → old                         0       0 s       0  not configured any more\n"
         );

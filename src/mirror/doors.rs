@@ -15,6 +15,7 @@ use std::{
 use http::Response;
 
 use crate::{
+    admin::Metrics,
     backend::upstream::{ReplyStream, UpstreamError},
     config::{Config, checked::BucketConfig},
     server::Drain,
@@ -36,12 +37,24 @@ pub struct Mirrors {
     /// Known with the first configuration that has mirrors, and so is the tee.
     journal: OnceLock<Journal>,
     tee: OnceLock<Tee>,
+    metrics: Arc<Metrics>,
 }
 
 impl Mirrors {
     /// Over a database that need not be open yet.
     pub fn new(store: SharedStore) -> Self {
-        Self { store, journal: OnceLock::new(), tee: OnceLock::new() }
+        Self { store, journal: OnceLock::new(), tee: OnceLock::new(), metrics: Arc::default() }
+    }
+
+    /// The same, with what doors do counted there.
+    #[must_use]
+    pub fn counted_in(self, metrics: Arc<Metrics>) -> Self {
+        Self { metrics, ..self }
+    }
+
+    /// Where that is counted.
+    pub fn metrics(&self) -> &Metrics {
+        &self.metrics
     }
 
     /// Takes the journal of the open database if `config` has a bucket with mirrors. What is sent to mirrors on behalf of
@@ -54,7 +67,8 @@ impl Mirrors {
         let journal = self.journal.get_or_init(|| store.journal().clone());
         self.tee.get_or_init(|| {
             let memory = Memory::new(config.mirroring.tee_memory_bytes_max);
-            Tee::new(journal.clone(), config.mirroring.tee_skew_bytes_max, memory, doors.clone())
+            let tee = Tee::new(journal.clone(), config.mirroring.tee_skew_bytes_max, memory, doors.clone());
+            tee.counted_in(Arc::clone(&self.metrics))
         });
     }
 

@@ -27,6 +27,28 @@ pub struct MirrorMetrics {
     pub dead: [Gauge; Class::ALL.len()],
 }
 
+/// How a mirror answers in the primary's place.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ReadKind {
+    /// With what the primary has, or would have.
+    Current,
+    /// With what may be older.
+    Stale,
+    /// With the rest of what the primary began to send.
+    Resumed,
+}
+
+impl ReadKind {
+    /// Its name in metrics.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Current => "current",
+            Self::Stale => "stale",
+            Self::Resumed => "resumed",
+        }
+    }
+}
+
 impl MirrorMetrics {
     pub(super) fn failed(&self, class: Class) {
         if let Some(counter) = self.failures.get(class as usize) {

@@ -19,4 +19,4 @@ pub mod worker;
 
 pub use client_upload::ClientUpload;
 pub use doors::{Intents, Mirrors, outcome};
-pub use metrics::MirrorMetrics;
+pub use metrics::{MirrorMetrics, ReadKind};

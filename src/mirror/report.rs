@@ -7,7 +7,7 @@ use wharf_wire::date::Timestamp;
 
 use crate::{
     config::Config,
-    store::{Backlog, DeadFilter, DeadLetter, Journal, JournalError, SyncState},
+    store::{Backlog, DeadFilter, DeadLetter, Journal, JournalError, SyncState, Trouble},
 };
 
 /// How one mirror of a bucket stands.
@@ -27,8 +27,28 @@ pub struct MirrorStatus {
     pub held: u64,
     /// Keys that were given up, by the class of their failure.
     pub dead: BTreeMap<String, u64>,
+    /// Why it is left alone, if it is.
+    pub trouble: Option<TroubleStatus>,
     /// The walk that makes it complete.
     pub sync: SyncStatus,
+}
+
+/// Why a mirror is left alone.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct TroubleStatus {
+    /// `auth` and `config` wait for an operator, `throttled` and `unreachable` for time.
+    pub class: &'static str,
+    /// What the store said, or did.
+    pub error: String,
+    /// When it is tried again.
+    pub next_try: String,
+}
+
+impl From<Trouble> for TroubleStatus {
+    fn from(trouble: Trouble) -> Self {
+        let Trouble { class, error, next_try } = trouble;
+        Self { class: class.as_str(), error, next_try: next_try.rfc3339() }
+    }
 }
 
 /// How far a mirror is complete.
@@ -62,12 +82,14 @@ pub async fn status(
     for ((bucket, mirror), backlog) in backlogs {
         let sync = journal.sync_state(&bucket, &mirror).await?;
         let provider = provider(config, &bucket, &mirror);
+        let trouble = if backlog.waiting > 0 { journal.trouble(&bucket, &mirror).await? } else { None };
         status.push(MirrorStatus {
             provider,
             dirty: backlog.waiting,
             lag_seconds: backlog.oldest.map_or(0, |oldest| seconds_between(oldest, now)),
             held: backlog.held,
             dead: backlog.dead,
+            trouble: trouble.map(TroubleStatus::from),
             sync: sync.map_or_else(SyncStatus::default, SyncStatus::from),
             bucket,
             mirror,

@@ -89,6 +89,11 @@ impl Intent {
         Self { open: Some(open), settlements }
     }
 
+    /// The configured bucket that it is about.
+    pub fn bucket(&self) -> &str {
+        self.open.as_ref().map_or("", |open| &open.bucket)
+    }
+
     /// Says what came of the request. Never waits.
     pub fn settle(mut self, outcome: Outcome) {
         self.hand_over(outcome, None);

@@ -30,7 +30,7 @@ use super::{
     intent::Intent,
     place::{PlacePair, Placing},
     reader::Reader,
-    report::{Backlog, Claim, DeadFilter, DeadLetter, SyncState},
+    report::{Backlog, Claim, DeadFilter, DeadLetter, SyncState, Trouble},
     rows::RowKey,
     wake::Wakes,
 };
@@ -177,6 +177,11 @@ impl Journal {
     /// wait.
     pub async fn backlog(&self) -> Result<Vec<Backlog>, JournalError> {
         self.reader.backlog().await
+    }
+
+    /// Why `mirror` has not got what it lacks, if its store was at fault the last time that it was tried.
+    pub async fn trouble(&self, bucket: &str, mirror: &str) -> Result<Option<Trouble>, JournalError> {
+        self.reader.trouble(bucket, mirror).await
     }
 
     /// When the next row of `mirror` is due, if one is to be. A row that somebody holds is due when its lease ends.

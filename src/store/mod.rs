@@ -44,7 +44,7 @@ pub use self::{
     intent::Intent,
     journal::{CLAIM_LEASE_SECONDS, Journal},
     place::PlacePair,
-    report::{Backlog, Claim, DeadFilter, DeadLetter, SyncState},
+    report::{Backlog, Claim, DeadFilter, DeadLetter, SyncState, Trouble},
     shared::SharedStore,
     tee::{StaleTee, TeeName, TeePart},
 };

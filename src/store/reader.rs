@@ -6,12 +6,12 @@ use sqlx::{Any, AnyConnection, Row, any::AnyRow, pool::Pool};
 use tokio::time::timeout;
 use wharf_wire::date::Timestamp;
 
-use crate::mirror::state::{Currency, Known, Record, RowState, currency};
+use crate::mirror::state::{Class, Currency, Known, Record, RowState, currency};
 
 use super::{
     error::JournalError,
     place::PlacePair,
-    report::{Backlog, DeadFilter, DeadLetter, SyncState},
+    report::{Backlog, DeadFilter, DeadLetter, SyncState, Trouble},
     rows::{COPY_COLUMNS, DIRTY_COLUMNS, RowKey, Stored, record, row_key, stored},
     sql::{Columns, Dialect, ROWS_MAX, Sql, timestamp},
 };
@@ -90,6 +90,19 @@ impl Reader {
                 self.first("since", "state = 'waiting'", &backlog.bucket, &backlog.mirror).await?;
         }
         Ok(backlogs)
+    }
+
+    pub(super) async fn trouble(&self, bucket: &str, mirror: &str) -> Result<Option<Trouble>, JournalError> {
+        let mut sql = self.sql("SELECT class, error, due FROM dirty WHERE bucket = ");
+        sql.text(bucket).push(" AND mirror = ").text(mirror).push(" AND state = 'waiting' AND class <> ''");
+        sql.push(" AND class IN (");
+        let of_the_store = Class::ALL.into_iter().filter(|class| class.is_of_the_store());
+        for (index, class) in of_the_store.enumerate() {
+            sql.push(if index == 0 { "" } else { ", " }).text(class.as_str());
+        }
+        sql.push(") ORDER BY due DESC LIMIT 1");
+        let rows = self.fetch(sql).await?;
+        Ok(rows.first().map(trouble).transpose()?.flatten())
     }
 
     pub(super) async fn next_due(
@@ -232,6 +245,11 @@ fn add_total(backlogs: &mut BTreeMap<(String, String), Backlog>, row: &AnyRow) -
 fn dead_letter(row: &AnyRow) -> Result<DeadLetter, sqlx::Error> {
     let (RowKey { bucket, mirror, key }, Stored { row, error }) = (row_key(row)?, stored(row)?);
     Ok(DeadLetter { bucket, mirror, key, row, error })
+}
+
+fn trouble(row: &AnyRow) -> Result<Option<Trouble>, sqlx::Error> {
+    let (error, next_try) = (row.text("error")?, row.time("due")?);
+    Ok(Class::parse(&row.text("class")?).map(|class| Trouble { class, error, next_try }))
 }
 
 fn sync_state(row: &AnyRow) -> Result<SyncState, sqlx::Error> {

@@ -4,7 +4,7 @@ use std::{collections::BTreeMap, sync::Arc};
 
 use wharf_wire::date::Timestamp;
 
-use crate::mirror::state::{Claimed, Record, Row};
+use crate::mirror::state::{Claimed, Class, Record, Row};
 
 /// A dirty row that a worker holds until its lease ends. Dropping it leaves the row to the end of the lease; say
 /// [`release`](super::Journal::release) to give it back at once.
@@ -39,6 +39,17 @@ pub struct Backlog {
     pub held: u64,
     /// Keys that have been given up, by the class of their failure.
     pub dead: BTreeMap<String, u64>,
+}
+
+/// Why a mirror's store is left alone, by the key that was tried last.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Trouble {
+    /// The kind of the failure.
+    pub class: Class,
+    /// What the store said, or did.
+    pub error: String,
+    /// When the key is tried again, at the earliest.
+    pub next_try: Timestamp,
 }
 
 /// Which dead letters are meant; empty means all of them.

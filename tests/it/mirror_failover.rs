@@ -106,6 +106,8 @@ async fn what_is_current_is_served_as_the_primarys() {
         (head.status, head.header("etag"), head.header("content-length")),
         (200, Some(PRIMARY_ETAG), Some("16"))
     );
+    let served = "wharf_mirror_reads_total{bucket=\"photos\",mirror=\"one\",kind=\"current\"} 2";
+    assert!(down.gateway.shows(served).await);
     down.primary.restart().await;
     let reply = loop {
         // Its breaker may still be open.

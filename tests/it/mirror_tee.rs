@@ -1,8 +1,11 @@
 //! `mode = "tee"`: what a client uploads goes to the mirror at the same time, and nothing is read back from the primary.
 
-use std::sync::{
-    Arc,
-    atomic::{AtomicUsize, Ordering},
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering},
+    },
+    time::Duration,
 };
 
 use tokio::sync::Semaphore;
@@ -14,7 +17,7 @@ use crate::support::{
     s3_client::{Ask, Mode},
     s3_form::PostForm,
     shelf::{self, Shelf},
-    tee::{COPIES, PHOTOS, Teed, config},
+    tee::{COPIES, PATIENCE, PHOTOS, Teed, config},
 };
 
 /// What is uploaded.
@@ -40,6 +43,8 @@ async fn the_bytes_are_the_same_on_both_sides_and_nothing_is_read_back() {
         }
     }
     assert_eq!(teed.photos.reads(), 0);
+    let copied = "wharf_mirror_tees_total{bucket=\"photos\",mirror=\"spare\",outcome=\"copied\"} 25";
+    assert!(teed.gateway.shows(copied).await);
     let puts = Teed::asked(&teed.mirror, "PUT");
     assert_eq!(puts.len(), 25, "each was sent once");
     for put in puts {
@@ -237,6 +242,13 @@ async fn a_mirror_that_reads_nothing_is_left_behind() {
     let reply: Reply = Ask::put("/photos/a", Mode::Unsigned, &body).sign().send(&gateway).await;
     assert_eq!(reply.status, 200, "{reply:?}");
     assert!(photos.object(&format!("{PHOTOS}a")) == Some(body));
+    let behind = "wharf_mirror_tees_total{bucket=\"photos\",mirror=\"spare\",outcome=\"behind\"} 1";
+    let counted = async {
+        while !gateway.shows(behind).await {
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+    };
+    assert!(tokio::time::timeout(PATIENCE, counted).await.is_ok(), "it is not counted");
 }
 
 #[tokio::test]

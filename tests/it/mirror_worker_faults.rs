@@ -2,9 +2,10 @@
 
 use std::sync::{
     Arc, Mutex,
-    atomic::{AtomicBool, AtomicUsize, Ordering},
+    atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering},
 };
 
+use wharf::{clock::Clock, mirror::report};
 use wharf_wire::checksum::{ChecksumAlgorithm, Md5Hasher};
 
 use super::s3_copy_streamed::{LARGE, multipart, ranged};
@@ -255,6 +256,11 @@ async fn a_mirror_that_refuses_everything_is_left_alone_until_it_is_mended() {
     spare.settled().await;
     assert!(spare.requests().len() < 100, "it was asked {} times", spare.requests().len());
     assert!(mirroring.dead().await.is_empty());
+    let status = report::status(&config(), mirroring.journal.journal(), Clock::System.now()).await.unwrap();
+    let trouble = status[0].trouble.as_ref().unwrap();
+    assert_eq!(trouble.class, "auth");
+    assert!(trouble.error.contains("InvalidAccessKeyId"), "{trouble:?}");
+    assert!(trouble.next_try > Clock::System.now().rfc3339(), "{trouble:?}");
     is_mended.store(true, Ordering::Relaxed);
     mirroring.reload(config());
     mirroring.settled().await;
@@ -263,6 +269,40 @@ async fn a_mirror_that_refuses_everything_is_left_alone_until_it_is_mended() {
         spare.requests().len() % 100
     );
     assert!(!mirroring.shows(resting));
+    let status = report::status(&config(), mirroring.journal.journal(), Clock::System.now()).await.unwrap();
+    assert_eq!(status[0].trouble, None);
+}
+
+#[tokio::test]
+async fn the_lag_of_a_mirror_is_the_age_of_the_oldest_change_that_it_lacks() {
+    let source = source().await;
+    let spare = Recorder::answering(|request| {
+        let is_slow = request.target().ends_with("/slow");
+        request
+            .is_complete
+            .then(|| if is_slow { error("503 Service Unavailable", "", "SlowDown") } else { stored(request) })
+    })
+    .await;
+    let millis: &'static AtomicU64 = Box::leak(Box::new(AtomicU64::new(1_800_000_000_000)));
+    let clock = Clock::Moved(millis);
+    let config = || mirroring::config(&source.endpoint(), &[("spare", &spare.endpoint())], "");
+    let mirroring = Mirroring::start_at(config(), clock).await;
+    let lag = async || {
+        let status = report::status(&config(), mirroring.journal.journal(), clock.now()).await.unwrap();
+        status[0].lag_seconds
+    };
+    mirroring.changed("quick").await;
+    mirroring.settled().await;
+    assert_eq!(lag().await, 0, "it lacks nothing");
+    mirroring.changed("slow").await;
+    millis.fetch_add(75_000, Ordering::Relaxed);
+    assert_eq!(lag().await, 75);
+    mirroring.changed("slow").await;
+    mirroring.changed("young").await;
+    millis.fetch_add(10_000, Ordering::Relaxed);
+    assert_eq!(lag().await, 85, "a newer change makes an older one no younger");
+    let shown = "wharf_mirror_lag_seconds{bucket=\"photos\",mirror=\"spare\"} 85";
+    mirroring.until("the gauge", || async { mirroring.shows(shown) }).await;
 }
 
 #[tokio::test]

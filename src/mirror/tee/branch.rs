@@ -49,6 +49,25 @@ pub(super) enum Copied {
     Unsure(Failure),
 }
 
+impl Copied {
+    /// What it is counted as.
+    pub(super) const fn as_str(&self) -> &'static str {
+        match self {
+            Self::Yes { .. } => "copied",
+            Self::Unsure(_) => "unsure",
+            Self::No(why) => match why {
+                Failure::Dropped(Dropped::Behind) => "behind",
+                Failure::Dropped(Dropped::Memory) => "memory",
+                Failure::Dropped(Dropped::BrokeOff) => "broke_off",
+                Failure::Dropped(Dropped::Unwanted) => "unwanted",
+                Failure::Unanswered(_) => "unanswered",
+                Failure::Refused(_) | Failure::NoETag => "refused",
+                Failure::Upload(_) => "parts",
+            },
+        }
+    }
+}
+
 /// Why a mirror does not have it.
 #[derive(Debug, Error)]
 pub(super) enum Failure {

@@ -36,6 +36,7 @@ pub use verdict::{Judge, Verdict};
 
 use self::ongoing::Ongoing;
 use crate::{
+    admin::Metrics,
     backend::Origins,
     config::checked::{BucketConfig, MirrorConfig, MirrorMode},
     server::Drain,
@@ -55,13 +56,20 @@ pub struct Tee {
     /// Parts on their way to one.
     parts: Ongoing<TeeName>,
     drain: Drain,
+    metrics: Arc<Metrics>,
 }
 
 impl Tee {
     /// Mirrors may fall `skew_bytes_max` behind their clients, and all of them together hold no more than `memory`.
     pub fn new(journal: Journal, skew_bytes_max: usize, memory: Memory, drain: Drain) -> Self {
         let (begins, parts) = (Ongoing::default(), Ongoing::default());
-        Self { journal, skew_bytes_max, memory, begins, parts, drain }
+        Self { journal, skew_bytes_max, memory, begins, parts, drain, metrics: Arc::default() }
+    }
+
+    /// The same, whose outcomes are counted there.
+    #[must_use]
+    pub fn counted_in(self, metrics: Arc<Metrics>) -> Self {
+        Self { metrics, ..self }
     }
 }
 

@@ -14,6 +14,7 @@ use super::{
     verdict::{Awaited, Judge, Verdict, judge},
 };
 use crate::{
+    admin::Metrics,
     backend::{Payload, upstream::SendBody},
     mirror::state::{Outcome, Record},
     store::Intent,
@@ -102,7 +103,8 @@ impl<'a> Teeing<'a> {
                 mirror: mirror.object.clone(),
                 key: key.clone(),
             });
-            let end = End { intent, mirror: Arc::clone(&mirror.mirror), bytes: self.bytes };
+            let (name, metrics) = (Arc::clone(&mirror.mirror), Arc::clone(&self.tee.metrics));
+            let end = End { intent, mirror: name, bytes: self.bytes, metrics };
             let branch = mirror.branch(Operation::PutObject, Parameters::default(), payload);
             self.tee.drain.spawn(mirror_object(branch, primary.clone(), witness, end));
         }
@@ -130,6 +132,7 @@ async fn mirror_object(branch: Branch, primary: Awaited, witness: Option<Witness
             if witness.agrees(etag, mirror_etag).await =>
         {
             // A worker could not even look.
+            end.count(&copied);
             end.settle_copied(Outcome::Unchanged, etag, mirror_etag);
         }
         _ => end.settle(verdict, copied),
@@ -142,11 +145,13 @@ pub(super) struct End {
     pub(super) mirror: Arc<str>,
     /// The length of the object.
     pub(super) bytes: u64,
+    pub(super) metrics: Arc<Metrics>,
 }
 
 impl End {
     /// Says what primary and mirror made of it.
     pub(super) fn settle(self, verdict: Verdict, copied: Copied) {
+        self.count(&copied);
         let mirror = &*self.mirror;
         match (verdict, copied) {
             // The mirror never had the last byte of either.
@@ -164,6 +169,10 @@ impl End {
                 self.intent.settle_unsure();
             }
         }
+    }
+
+    fn count(&self, copied: &Copied) {
+        self.metrics.tee(self.intent.bucket(), &self.mirror, copied.as_str());
     }
 
     fn settle_copied(self, outcome: Outcome, primary_etag: &str, mirror_etag: &str) {

@@ -31,7 +31,10 @@ use crate::{
     backend::upstream::ReplyStream,
     config::checked::{FailoverReads, FailoverWrites, MirrorConfig},
     error::{Fault, S3Error},
-    mirror::state::{Currency, Record, Side},
+    mirror::{
+        ReadKind,
+        state::{Currency, Record, Side},
+    },
 };
 
 use conditions::Verdict;
@@ -114,7 +117,7 @@ impl Failover<'_> {
         }
         for mirror in &bucket.mirrors {
             if matches!(self.stores.currency(mirror).await, Currency::Dirty { truth: Side::Mirror, .. }) {
-                let answer = self.as_it_is(mirror, false).await;
+                let answer = self.counted(mirror, self.as_it_is(mirror, false).await);
                 return answer.or_else(|| Some(Err(unserved(&ErrorCode::ServiceUnavailable.into()))));
             }
         }
@@ -131,18 +134,23 @@ impl Failover<'_> {
                 Currency::Dirty { truth: Side::Mirror, .. } => self.as_it_is(mirror, false).await,
                 Currency::Dirty { truth: Side::Primary, .. } | Currency::Unknown => None,
             };
-            if let Some(answer) = answer {
+            if let Some(answer) = self.counted(mirror, answer) {
                 return answer;
             }
         }
         if bucket.failover.reads == FailoverReads::Stale && !self.wants_a_certain_one() {
             for mirror in &bucket.mirrors {
                 if let Some(answer) = self.as_it_is(mirror, true).await {
+                    self.stores.count(mirror, ReadKind::Stale);
                     return answer;
                 }
             }
         }
         Err(unserved(&failure))
+    }
+
+    fn counted(&self, mirror: &MirrorConfig, answer: Answer) -> Answer {
+        answer.inspect(|_| self.stores.count(mirror, ReadKind::Current))
     }
 
     /// The object of a mirror that has the primary's.

@@ -17,7 +17,7 @@ use crate::{
     backend::{Origins, upstream::ReplyStream},
     config::{Config, checked::MirrorConfig},
     mirror::{
-        Mirrors,
+        Mirrors, ReadKind,
         state::{Currency, Record},
     },
     request::authorize::walks_up,
@@ -68,6 +68,11 @@ impl Stores {
         })
     }
 
+    /// Counts an answer of `mirror`.
+    pub(super) fn count(&self, mirror: &MirrorConfig, kind: ReadKind) {
+        self.mirrors.metrics().mirror_read(&self.bucket, &mirror.name, kind);
+    }
+
     /// The object at `mirror`; none where its key could lead out of the mirror's prefix, or be too long.
     pub(super) fn at_mirror(&self, mirror: &MirrorConfig) -> Option<Object> {
         self.at(&mirror.provider, &mirror.bucket, &mirror.key_prefix)
@@ -97,6 +102,7 @@ impl Stores {
                     at = missing.extent.first,
                     "a download goes on at a mirror"
                 );
+                self.count(mirror, ReadKind::Resumed);
                 return Some(body);
             }
         }

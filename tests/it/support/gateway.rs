@@ -13,6 +13,8 @@ use wharf::{
 };
 use wharf_wire::date::Timestamp;
 
+use super::raw::Raw;
+
 /// A key without a secret, for tests that are not about keys.
 pub(crate) const KEY: &str = "test-key-0123456789abcdef";
 
@@ -93,6 +95,13 @@ impl TestGateway {
     /// Where the S3 endpoint listens.
     pub(crate) fn s3(&self) -> SocketAddr {
         self.gateway.s3_address().expect("the configuration has somebody who can sign")
+    }
+
+    /// Whether `/metrics` has this line.
+    pub(crate) async fn shows(&self, line: &str) -> bool {
+        let get = "GET /metrics HTTP/1.1\r\nhost: a\r\n\r\n";
+        let metrics = Raw::connect(self.admin()).await.ask(get).await.body;
+        metrics.lines().any(|found| found == line)
     }
 
     /// Where health and metrics are.

@@ -63,7 +63,8 @@ impl Completion {
             // The client may try again, so the parts are kept.
             Verdict::Refused | Verdict::Unknown => (Copied::No(UploadError::Unwanted.into()), 0),
         };
-        End { intent: self.intent, mirror: self.name.mirror, bytes }.settle(verdict, copied);
+        let metrics = self.tee.metrics;
+        End { intent: self.intent, mirror: self.name.mirror, bytes, metrics }.settle(verdict, copied);
     }
 
     /// What came of it, and how many bytes the object has.
