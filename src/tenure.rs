@@ -13,7 +13,7 @@
 //! process that stands still just there for longer than `late_effect_seconds` can still do harm.
 
 use std::{
-    sync::{Mutex, PoisonError},
+    sync::{Mutex, MutexGuard, PoisonError},
     time::Duration,
 };
 
@@ -39,6 +39,8 @@ pub struct Tenure {
 struct Ends {
     at: Timestamp,
     elapsed: Duration,
+    /// Whether something has left under it.
+    is_used: bool,
 }
 
 /// The lease ran out before the request's last byte had left, which stays here.
@@ -49,7 +51,7 @@ pub struct TenureOver;
 impl Tenure {
     /// Of leases as long as `lease`. It is over until it is extended.
     pub fn new(clock: Clock, lease: Duration) -> Self {
-        let ends = Ends { at: Timestamp::from_unix_millis(0), elapsed: Duration::ZERO };
+        let ends = Ends { at: Timestamp::from_unix_millis(0), elapsed: Duration::ZERO, is_used: false };
         Self { clock, margin: lease / MARGIN_DIVISOR, ends: Mutex::new(ends) }
     }
 
@@ -57,16 +59,39 @@ impl Tenure {
     pub fn extend(&self, at: Timestamp) {
         let left = at.unix_millis().saturating_sub(self.clock.now().unix_millis());
         let elapsed = self.clock.elapsed() + Duration::from_millis(left);
-        *self.ends.lock().unwrap_or_else(PoisonError::into_inner) = Ends { at, elapsed };
+        let mut ends = self.ends();
+        (ends.at, ends.elapsed) = (at, elapsed);
     }
 
-    /// Whether a change may leave now.
+    /// Gives it up. Returns whether something has left under it, which may have its effect even now.
+    pub fn end(&self) -> bool {
+        let mut ends = self.ends();
+        (ends.at, ends.elapsed) = (Timestamp::from_unix_millis(0), Duration::ZERO);
+        ends.is_used
+    }
+
+    /// Whether a change could leave now.
     pub fn check(&self) -> Result<(), TenureOver> {
-        let Ends { at, elapsed } = *self.ends.lock().unwrap_or_else(PoisonError::into_inner);
+        self.check_at(*self.ends())
+    }
+
+    /// The same; and if so, it leaves.
+    pub fn spend(&self) -> Result<(), TenureOver> {
+        let mut ends = self.ends();
+        self.check_at(*ends)?;
+        ends.is_used = true;
+        Ok(())
+    }
+
+    fn check_at(&self, Ends { at, elapsed, .. }: Ends) -> Result<(), TenureOver> {
         let now = Duration::from_millis(self.clock.now().unix_millis()) + self.margin;
         let is_held =
             now < Duration::from_millis(at.unix_millis()) && self.clock.elapsed() + self.margin < elapsed;
         if is_held { Ok(()) } else { Err(TenureOver) }
+    }
+
+    fn ends(&self) -> MutexGuard<'_, Ends> {
+        self.ends.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -97,12 +122,29 @@ mod tests {
     }
 
     #[test]
+    fn what_was_given_up_says_whether_something_has_left() {
+        let until = Clock::System.now().plus_seconds(60);
+        let tenure = || {
+            let tenure = Tenure::new(Clock::System, Duration::ZERO);
+            tenure.extend(until);
+            tenure
+        };
+        let unused = tenure();
+        assert_eq!(unused.check(), Ok(()));
+        assert!(!unused.end(), "nothing has left");
+        assert_eq!(unused.spend(), Err(TenureOver), "and nothing does now");
+        let used = tenure();
+        assert_eq!(used.spend(), Ok(()));
+        assert!(used.end());
+    }
+
+    #[test]
     fn a_clock_that_is_set_back_does_not_make_it_longer() {
         let tenure = Tenure::new(Clock::System, Duration::ZERO);
         tenure.extend(Clock::System.now().plus_seconds(60));
         assert_eq!(tenure.check(), Ok(()));
         let later = Clock::System.now().plus_seconds(60);
-        *tenure.ends.lock().unwrap() = Ends { at: later, elapsed: Duration::ZERO };
+        *tenure.ends() = Ends { at: later, elapsed: Duration::ZERO, is_used: false };
         assert_eq!(tenure.check(), Err(TenureOver), "as much time has passed as there was");
     }
 }

@@ -68,6 +68,13 @@ static PROFILE: Profile = Profile {
     },
     // No page says that checksums may follow a body. Forms are not among the calls on
     // https://www.backblaze.com/docs/cloud-storage-call-the-s3-compatible-api
-    features: Features { accelerate: false, dualstack: false, fips: false, trailers: false, forms: false },
+    features: Features {
+        accelerate: false,
+        dualstack: false,
+        fips: false,
+        trailers: false,
+        forms: false,
+        conditional_writes: false,
+    },
     links: &["https://www.backblaze.com/docs/cloud-storage-s3-compatible-api"],
 };

@@ -56,6 +56,13 @@ static PROFILE: Profile = Profile {
     },
     // No page says that checksums may follow a body. For forms, see
     // https://min.io/docs/minio/linux/developers/go/API.html#presignedpostpolicy
-    features: Features { accelerate: false, dualstack: false, fips: false, trailers: false, forms: true },
+    features: Features {
+        accelerate: false,
+        dualstack: false,
+        fips: false,
+        trailers: false,
+        forms: true,
+        conditional_writes: false,
+    },
     links: &["https://min.io/docs/minio/linux/reference/s3-api-compatibility.html"],
 };

@@ -71,6 +71,14 @@ static PROFILE: Profile = Profile {
     },
     // No page says that checksums may follow a body. Forms are not taken, says
     // https://developers.cloudflare.com/r2/api/s3/presigned-urls/
-    features: Features { accelerate: false, dualstack: false, fips: false, trailers: false, forms: false },
+    features: Features {
+        accelerate: false,
+        dualstack: false,
+        fips: false,
+        trailers: false,
+        forms: false,
+        // https://developers.cloudflare.com/r2/api/s3/conditional-operations/
+        conditional_writes: true,
+    },
     links: &["https://developers.cloudflare.com/r2/api/s3/api/"],
 };

@@ -99,6 +99,8 @@ static PROFILE: Profile = Profile {
         trailers: true,
         // https://docs.aws.amazon.com/AmazonS3/latest/API/RESTObjectPOST.html
         forms: true,
+        // https://docs.aws.amazon.com/AmazonS3/latest/userguide/conditional-writes.html
+        conditional_writes: true,
     },
     links: &["https://docs.aws.amazon.com/AmazonS3/latest/API/Welcome.html"],
 };

@@ -73,6 +73,13 @@ static PROFILE: Profile = Profile {
         delete_batch_max: 1000,
     },
     // No page says that checksums may follow a body. Nor does one say it of forms.
-    features: Features { accelerate: false, dualstack: false, fips: false, trailers: false, forms: false },
+    features: Features {
+        accelerate: false,
+        dualstack: false,
+        fips: false,
+        trailers: false,
+        forms: false,
+        conditional_writes: false,
+    },
     links: &["https://docs.wasabi.com/apidocs/wasabi-api"],
 };

@@ -198,6 +198,11 @@ impl Metrics {
         self.mirrors.read(bucket, mirror, kind);
     }
 
+    /// Counts an object that was read where its bucket was before, or what came of keeping it.
+    pub fn backfill(&self, bucket: &str, outcome: &'static str) {
+        self.mirrors.backfill(bucket, outcome);
+    }
+
     /// Counts one request that has ended; without a status its client left before the reply.
     pub fn request(&self, route: &'static str, status: Option<StatusCode>, duration: Duration) {
         self.requests.get_or_create(&RequestLabels { route, status: class(status) }).inc();

@@ -22,6 +22,7 @@ pub(super) struct MirrorFamilies {
     dead: Family<ClassLabels, Gauge>,
     reads: Family<ReadLabels, Counter>,
     tees: Family<TeeLabels, Counter>,
+    backfills: Family<BackfillLabels, Counter>,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
@@ -48,6 +49,12 @@ struct ReadLabels {
 struct TeeLabels {
     bucket: String,
     mirror: String,
+    outcome: &'static str,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct BackfillLabels {
+    bucket: String,
     outcome: &'static str,
 }
 
@@ -84,6 +91,11 @@ impl MirrorFamilies {
             "Uploads that were sent to a mirror at the same time, by what came of it there",
             self.tees.clone(),
         );
+        registry.register(
+            "backfills",
+            "Objects that were read where their bucket was before, and what came of keeping them",
+            self.backfills.clone(),
+        );
     }
 
     pub(super) fn read(&self, bucket: &str, mirror: &str, kind: ReadKind) {
@@ -94,6 +106,10 @@ impl MirrorFamilies {
     pub(super) fn tee(&self, bucket: &str, mirror: &str, outcome: &'static str) {
         let (bucket, mirror) = (bucket.to_owned(), mirror.to_owned());
         self.tees.get_or_create(&TeeLabels { bucket, mirror, outcome }).inc();
+    }
+
+    pub(super) fn backfill(&self, bucket: &str, outcome: &'static str) {
+        self.backfills.get_or_create(&BackfillLabels { bucket: bucket.to_owned(), outcome }).inc();
     }
 
     /// The counters of one mirror.

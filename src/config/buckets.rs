@@ -7,7 +7,7 @@ use wharf_wire::names::BucketName;
 
 use super::{
     cdn,
-    checked::{Accept, BucketConfig, DirectUploads, EncryptionChoice, EventsConfig, Topic},
+    checked::{Accept, BackfillConfig, BucketConfig, DirectUploads, EncryptionChoice, EventsConfig, Topic},
     mirrors, names,
     providers::{self, NamedProvider, Providers},
     raw::{Table, nearest, quoted},
@@ -34,6 +34,7 @@ pub(super) fn read(root: &mut Table<'_>, providers: &Providers) -> Buckets {
         buckets.insert(name.to_owned(), bucket(name, table, providers));
     });
     mirrors::refuse_shared_places(root, &buckets, providers);
+    mirrors::refuse_backfill_from_itself(root, &buckets, providers);
     buckets
 }
 
@@ -45,6 +46,7 @@ fn bucket(name: &str, table: &mut Table<'_>, providers: &Providers) -> Option<Bu
     let accept = table.section("accept", accept);
     let failover = mirrors::failover(table);
     let mirrors = mirrors::read(table, providers);
+    let backfill = backfill(table, providers);
     let events = events(table, mirrors.is_empty());
     let Home { provider, bucket, key_prefix, storage_class, encryption } = home?;
     Some(BucketConfig {
@@ -60,6 +62,7 @@ fn bucket(name: &str, table: &mut Table<'_>, providers: &Providers) -> Option<Bu
         accept,
         failover,
         mirrors,
+        backfill,
         events,
     })
 }
@@ -75,8 +78,22 @@ pub(super) struct Home {
 
 /// Reads it.
 pub(super) fn home(table: &mut Table<'_>, providers: &Providers) -> Option<Home> {
-    let provider = provider(table, providers);
+    let Place { provider, bucket, key_prefix } = place(table, providers);
     let profile = provider.as_ref().and_then(|name| providers.get(name)?.plugin).map(Provider::profile);
+    let storage_class = storage_class(table, profile);
+    let encryption = table.table("encryption", |table| encryption(table, profile));
+    Some(Home { provider: provider?, bucket: bucket?, key_prefix, storage_class, encryption })
+}
+
+/// Where objects are, as far as it was said.
+struct Place {
+    provider: Option<String>,
+    bucket: Option<BucketName>,
+    key_prefix: String,
+}
+
+fn place(table: &mut Table<'_>, providers: &Providers) -> Place {
+    let provider = provider(table, providers);
     let hint = "write the bucket's name at the provider";
     let bucket = table.required("bucket", hint).and_then(|entry| entry.parsed(hint, BucketName::parse));
     if let (Some(bucket), Some(provider)) = (&bucket, provider.as_ref().and_then(|name| providers.get(name)))
@@ -85,10 +102,14 @@ pub(super) fn home(table: &mut Table<'_>, providers: &Providers) -> Option<Home>
     }
     let hint = "end it with `/` and begin it without: `uploads/`";
     let key_prefix = table.parsed("key_prefix", hint, |text| check_prefix(text).map(|()| text.to_owned()));
-    let storage_class = storage_class(table, profile);
-    let encryption = table.table("encryption", |table| encryption(table, profile));
-    let key_prefix = key_prefix.unwrap_or_default();
-    Some(Home { provider: provider?, bucket: bucket?, key_prefix, storage_class, encryption })
+    Place { provider, bucket, key_prefix: key_prefix.unwrap_or_default() }
+}
+
+fn backfill(table: &mut Table<'_>, providers: &Providers) -> Option<BackfillConfig> {
+    table.table("backfill", |table| {
+        let Place { provider, bucket, key_prefix } = place(table, providers);
+        Some(BackfillConfig { provider: provider?, bucket: bucket?, key_prefix })
+    })
 }
 
 /// Some names cannot stand where the account's hosts want them.

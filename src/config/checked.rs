@@ -26,7 +26,7 @@ use crate::key_set::KeySet;
 
 pub use events::{EventsConfig, Topic};
 pub use mirroring::{
-    Failover, FailoverReads, FailoverWrites, MirrorConfig, MirrorMode, Mirroring, SweepConfig,
+    BackfillConfig, Failover, FailoverReads, FailoverWrites, MirrorConfig, MirrorMode, Mirroring, SweepConfig,
 };
 
 /// Everything that Wharf was told.
@@ -64,9 +64,14 @@ impl Config {
         self.buckets.values().any(|bucket| !bucket.mirrors.is_empty())
     }
 
+    /// Whether any bucket is filled from where it was before.
+    pub fn has_backfills(&self) -> bool {
+        self.buckets.values().any(|bucket| bucket.backfill.is_some())
+    }
+
     /// Whether anything is to be kept that must outlive the process.
     pub fn needs_database(&self) -> bool {
-        self.has_mirrors()
+        self.has_mirrors() || self.has_backfills()
     }
 }
 
@@ -348,6 +353,8 @@ pub struct BucketConfig {
     pub failover: Failover,
     /// Where its objects are kept besides.
     pub mirrors: Vec<MirrorConfig>,
+    /// Where an object is read that it has not, and kept from then on.
+    pub backfill: Option<BackfillConfig>,
     /// Who tells of objects that came to its provider without Wharf.
     pub events: Option<EventsConfig>,
 }

@@ -119,6 +119,19 @@ pub(super) fn refuse_shared_places(root: &Table<'_>, buckets: &Buckets, provider
     }
 }
 
+/// Reports buckets that are to be filled from where they are: what is deleted there would be deleted at the old place, too.
+pub(super) fn refuse_backfill_from_itself(root: &Table<'_>, buckets: &Buckets, providers: &Providers) {
+    for bucket in buckets.values().flatten() {
+        let Some(old) = Place::of_backfill(bucket) else { continue };
+        let mut own = Place::of_mirrors(bucket).chain([Place::of_bucket(bucket)]);
+        if let Some(shared) = own.find(|own| old.overlaps(own, providers)) {
+            let message = format!("leads to where {shared} keeps its objects");
+            let at = format!("buckets.{}.backfill.bucket", bucket.name);
+            root.document().problem(&at, message, "name the bucket that the objects were in before");
+        }
+    }
+}
+
 /// Where some bucket's or mirror's keys are.
 struct Place<'a> {
     /// The bucket that it belongs to, as the configuration calls it.
@@ -148,6 +161,17 @@ impl<'a> Place<'a> {
             provider: &mirror.provider,
             bucket: mirror.bucket.as_str(),
             key_prefix: &mirror.key_prefix,
+        })
+    }
+
+    fn of_backfill(bucket: &'a BucketConfig) -> Option<Self> {
+        let old = bucket.backfill.as_ref()?;
+        Some(Self {
+            bucket_name: &bucket.name,
+            index: None,
+            provider: &old.provider,
+            bucket: old.bucket.as_str(),
+            key_prefix: &old.key_prefix,
         })
     }
 

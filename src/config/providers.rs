@@ -119,6 +119,9 @@ fn settings(credentials: Credentials, table: &mut Table<'_>) -> Settings {
         public_url: table.text("public_url"),
         trailers: table.has("trailers").then(|| table.boolean("trailers", false)),
         forms: table.has("forms").then(|| table.boolean("forms", false)),
+        conditional_writes: table
+            .has("conditional_writes")
+            .then(|| table.boolean("conditional_writes", false)),
     }
 }
 

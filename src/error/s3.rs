@@ -255,6 +255,7 @@ impl From<JournalError> for S3Error {
                        Nothing was changed. Try again.";
         let hint = match error {
             JournalError::RunOver => "the next request finds it back, if it can reach the database",
+            JournalError::Filling => "it ends soon, or when its lease does",
             JournalError::Unavailable(_)
             | JournalError::TimedOut
             | JournalError::NotServing

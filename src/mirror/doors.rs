@@ -25,6 +25,7 @@ use crate::{
 };
 
 use super::{
+    backfill::Backfills,
     crash_point::{self, Point},
     moved::{self, MoveError},
     state::{Change, Outcome},
@@ -34,16 +35,18 @@ use super::{
 /// The journal of all mirrored buckets. There is one for each process, whatever the configuration becomes.
 pub struct Mirrors {
     store: SharedStore,
-    /// Known with the first configuration that has mirrors, and so is the tee.
+    /// Known with the first configuration that needs it, and so is the tee.
     journal: OnceLock<Journal>,
     tee: OnceLock<Tee>,
     metrics: Arc<Metrics>,
+    backfills: Backfills,
 }
 
 impl Mirrors {
     /// Over a database that need not be open yet.
     pub fn new(store: SharedStore) -> Self {
-        Self { store, journal: OnceLock::new(), tee: OnceLock::new(), metrics: Arc::default() }
+        let (journal, tee) = (OnceLock::new(), OnceLock::new());
+        Self { store, journal, tee, metrics: Arc::default(), backfills: Backfills::default() }
     }
 
     /// The same, with what doors do counted there.
@@ -52,15 +55,19 @@ impl Mirrors {
         Self { metrics, ..self }
     }
 
+    pub(super) fn backfills(&self) -> &Backfills {
+        &self.backfills
+    }
+
     /// Where that is counted.
     pub fn metrics(&self) -> &Metrics {
         &self.metrics
     }
 
-    /// Takes the journal of the open database if `config` has a bucket with mirrors. What is sent to mirrors on behalf of
+    /// Takes the journal of the open database if `config` has something to say there. What is sent to mirrors on behalf of
     /// clients is joined by `doors`.
     pub fn prepare(&self, config: &Config, doors: &Drain) {
-        if !config.has_mirrors() {
+        if !config.has_mirrors() && !config.has_backfills() {
             return;
         }
         let Some(store) = self.store.get() else { return };
@@ -98,12 +105,19 @@ impl Mirrors {
         keys: impl Iterator<Item = &str>,
         change: Change,
     ) -> Result<Intents, JournalError> {
+        if bucket.mirrors.is_empty() && bucket.backfill.is_none() {
+            return Ok(Intents::default());
+        }
+        let keys: Vec<&str> = keys.collect();
+        if bucket.backfill.is_some() && change == Change::Delete {
+            self.bury(bucket, &keys).await?;
+        }
         if bucket.mirrors.is_empty() {
             return Ok(Intents::default());
         }
         let mirrors = names(bucket);
         let intent = |key| NewIntent { bucket: &bucket.name, key, change, mirrors: &mirrors, taken_by: None };
-        let own = self.open(&keys.map(intent).collect::<Vec<_>>()).await?;
+        let own = self.open(&keys.into_iter().map(intent).collect::<Vec<_>>()).await?;
         Ok(self.intents(own))
     }
 

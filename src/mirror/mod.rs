@@ -4,6 +4,7 @@
 //! primary holds by then, so it converges in whatever order writes raced. `state` is the pure heart of it; what does IO
 //! is built around that.
 
+pub mod backfill;
 mod client_upload;
 pub mod crash_point;
 mod deleted;

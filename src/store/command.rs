@@ -8,6 +8,7 @@ use wharf_wire::date::Timestamp;
 use crate::mirror::state::{Change, Claimed, Finish, Finished, Outcome, Side};
 
 use super::{
+    backfill::{Burying, Filling},
     change::Mirrors,
     equal::Recording,
     error::JournalError,
@@ -39,6 +40,8 @@ pub(super) enum Command {
     Place(Asked<Placing, ()>),
     Sync(Asked<Syncing, ()>),
     Tee(Asked<TeeNote, ()>),
+    Bury(Asked<Burying, bool>),
+    Fill(Asked<Filling, Option<u64>>),
 }
 
 /// An intent without an id yet.

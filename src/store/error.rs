@@ -63,6 +63,9 @@ pub enum JournalError {
     /// This process was away for so long that its run is over: others may have taken its intents for changes.
     #[error("this process was away for so long that others may have taken over what it had begun")]
     RunOver,
+    /// The key is being copied from where its bucket was before, and that could not be stopped in time.
+    #[error("the key is being copied from where its bucket was before")]
+    Filling,
     /// The store was closed.
     #[error("the journal is closed")]
     Closed,

@@ -276,6 +276,11 @@ impl Journal {
         self.ask(Command::Sync, syncing).await
     }
 
+    /// The time, as leases go by it.
+    pub fn clock(&self) -> Clock {
+        self.clock
+    }
+
     pub(super) fn reader(&self) -> &Reader {
         &self.reader
     }

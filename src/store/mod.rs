@@ -11,6 +11,7 @@
 //! Of the processes of one data directory only one may serve; another may look in beside it (a command line), and sees
 //! and writes the same.
 
+mod backfill;
 mod change;
 mod command;
 mod database;
@@ -38,6 +39,7 @@ use tokio::sync::mpsc;
 use crate::{clock::Clock, config::checked::StoreConfig, server::Drain, tenure::Tenure};
 
 pub use self::{
+    backfill::{FILL_LEASE_SECONDS, Fill},
     change::{Mirrors, NewIntent},
     equal::Equal,
     error::{JournalError, StoreError},

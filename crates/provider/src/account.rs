@@ -12,6 +12,7 @@ use crate::{Profile, Unsupported, endpoint::Hosts};
 
 /// An account that requests can be made for.
 #[derive(Debug, Clone)]
+#[expect(clippy::struct_excessive_bools, reason = "they are facts that do not depend on one another")]
 pub struct Account {
     pub(crate) profile: &'static Profile,
     pub(crate) credentials: Credentials,
@@ -20,6 +21,7 @@ pub struct Account {
     pub(crate) is_custom_endpoint: bool,
     pub(crate) takes_trailers: bool,
     pub(crate) takes_forms: bool,
+    pub(crate) holds_conditions: bool,
     /// What stands before `/key` in a public address, where that is not the endpoint.
     pub(crate) public_base: Option<String>,
 }
@@ -82,6 +84,12 @@ impl Account {
     /// has none of its own.
     pub fn takes_forms(&self) -> bool {
         self.takes_forms
+    }
+
+    /// Whether a write with `If-None-Match: *` overwrites nothing there. What a profile says holds for the provider's own
+    /// hosts alone: some stores take the header and overwrite.
+    pub fn holds_conditions(&self) -> bool {
+        self.holds_conditions
     }
 
     /// The scope that a request at `now` is signed for.

@@ -39,6 +39,9 @@ pub(crate) fn bind(profile: &'static Profile, settings: Settings) -> Result<Acco
             takes_forms: settings
                 .forms
                 .unwrap_or(profile.features.forms && (settings.endpoint.is_none() || has_no_hosts(profile))),
+            holds_conditions: settings
+                .conditional_writes
+                .unwrap_or(profile.features.conditional_writes && settings.endpoint.is_none()),
             public_base,
         }),
         _ => Err(problems.0),

@@ -273,4 +273,6 @@ pub struct Features {
     pub trailers: bool,
     /// Browsers may post a file in a form, with a signed policy (`PostObject`).
     pub forms: bool,
+    /// A `PutObject` or `CompleteMultipartUpload` with `If-None-Match: *` overwrites nothing.
+    pub conditional_writes: bool,
 }

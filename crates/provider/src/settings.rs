@@ -31,6 +31,8 @@ pub struct Settings {
     pub trailers: Option<bool>,
     /// Whether the endpoint takes forms from browsers, where that is known better than from the profile.
     pub forms: Option<bool>,
+    /// Whether the endpoint holds `If-None-Match: *` on writes, where that is known better than from the profile.
+    pub conditional_writes: Option<bool>,
 }
 
 impl Settings {
@@ -49,6 +51,7 @@ impl Settings {
             public_url: None,
             trailers: None,
             forms: None,
+            conditional_writes: None,
         }
     }
 }

@@ -53,6 +53,17 @@ pub struct MirrorConfig {
     pub encryption: Option<EncryptionChoice>,
 }
 
+/// `backfill`: where the bucket's objects were before.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct BackfillConfig {
+    /// The name of its provider in the config.
+    pub provider: String,
+    /// What the bucket was called there.
+    pub bucket: BucketName,
+    /// What stands before every key there; empty, or ends with `/`.
+    pub key_prefix: String,
+}
+
 /// How objects get to a mirror.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum MirrorMode {

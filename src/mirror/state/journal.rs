@@ -98,7 +98,8 @@ pub struct Moment {
 }
 
 impl Moment {
-    fn unsure_until(self) -> Timestamp {
+    /// When a request that is given up now has surely no effect any more.
+    pub fn unsure_until(self) -> Timestamp {
         after(self.now, self.late_effect)
     }
 }

@@ -11,6 +11,7 @@
 //!
 //! A stale copy is never served silently, and no absence is told that nobody has made sure of.
 
+mod backfill;
 mod conditions;
 mod copy;
 mod lent;
@@ -52,6 +53,15 @@ type Answer = Option<Result<Response<Content>, S3Error>>;
 
 /// `GetObject` and `HeadObject`.
 pub(super) async fn read(handling: &Handling<'_>) -> Result<Response<Content>, S3Error> {
+    match here(handling).await {
+        Err(error) if error.code == ErrorCode::NoSuchKey && handling.place.bucket.backfill.is_some() => {
+            Box::pin(backfill::answer(handling, error)).await
+        }
+        reply => reply,
+    }
+}
+
+async fn here(handling: &Handling<'_>) -> Result<Response<Content>, S3Error> {
     let headers = handling.headers()?;
     let Some(stores) = Stores::of(handling).filter(|_| is_mirrored(handling, &headers)) else {
         return Ok(primary(handling, headers).await?.map(Content::Stream));

@@ -13,6 +13,7 @@ use crate::{
         state::Finished,
     },
     store::{
+        backfill::{Burying, Filling},
         command::{
             Asked, Claiming, Command, Finishing, Leasing, Opening, Redriven, Redriving, Sayings, Syncing,
         },
@@ -45,6 +46,8 @@ pub(super) struct Batch {
     places: Vec<Asked<Placing, ()>>,
     syncs: Vec<Asked<Syncing, ()>>,
     tees: Vec<Asked<TeeNote, ()>>,
+    buries: Vec<Asked<Burying, bool>>,
+    fills: Vec<Asked<Filling, Option<u64>>>,
     settlements: Vec<Settlement>,
     /// The intents of `opens`, in order, with their ids.
     pub(super) opened: Vec<Arc<OpenIntent>>,
@@ -69,6 +72,8 @@ pub(super) struct Answers {
     finishes: Vec<Finished>,
     redrives: Vec<Redriven>,
     forgets: Vec<u64>,
+    buries: Vec<bool>,
+    fills: Vec<Option<u64>>,
     pub(super) woken: BTreeSet<(Arc<str>, Arc<str>)>,
     /// Whether there is more to promote.
     pub(super) has_more: bool,
@@ -94,13 +99,15 @@ impl Batch {
             Command::Mark(asked) => asked.question.len(),
             Command::Claim(asked) => asked.question.count_max as usize,
             Command::Record(asked) => asked.question.equal.len(),
+            Command::Bury(asked) => asked.question.keys.len(),
             Command::Lease(_)
             | Command::Finish(_)
             | Command::Redrive(_)
             | Command::Sync(_)
             | Command::Forget(_)
             | Command::Place(_)
-            | Command::Tee(_) => 1,
+            | Command::Tee(_)
+            | Command::Fill(_) => 1,
         };
         match command {
             Command::Open(asked) => push(&mut self.opens, asked),
@@ -114,6 +121,8 @@ impl Batch {
             Command::Place(asked) => push(&mut self.places, asked),
             Command::Sync(asked) => push(&mut self.syncs, asked),
             Command::Tee(asked) => push(&mut self.tees, asked),
+            Command::Bury(asked) => push(&mut self.buries, asked),
+            Command::Fill(asked) => push(&mut self.fills, asked),
         }
     }
 
@@ -191,11 +200,29 @@ impl Batch {
         for note in questions(&self.tees) {
             work.tee(note).await?;
         }
+        let (buries, fills) = self.backfill(work, &mut token).await?;
         let mut claims = Vec::with_capacity(self.claims.len());
         for claiming in questions(&self.claims) {
             claims.push(work.claim(claiming, token()).await?);
         }
-        Ok(Answers { claims, leases, finishes, redrives, forgets, woken: BTreeSet::new(), has_more })
+        let woken = BTreeSet::new();
+        Ok(Answers { claims, leases, finishes, redrives, forgets, buries, fills, woken, has_more })
+    }
+
+    async fn backfill(
+        &self,
+        work: &mut Work<'_>,
+        token: &mut impl FnMut() -> u64,
+    ) -> Result<(Vec<bool>, Vec<Option<u64>>), sqlx::Error> {
+        let mut buries = Vec::with_capacity(self.buries.len());
+        for burying in questions(&self.buries) {
+            buries.push(work.bury(burying).await?);
+        }
+        let mut fills = Vec::with_capacity(self.fills.len());
+        for filling in questions(&self.fills) {
+            fills.push(work.fill(filling, token()).await?);
+        }
+        Ok((buries, fills))
     }
 
     /// Says that the transaction is where outcomes, ends of claims and promoted intents meet one of these points.
@@ -235,6 +262,8 @@ impl Batch {
             asked.answer(Ok(()));
         }
         answer_each(self.forgets, answers.forgets);
+        answer_each(self.buries, answers.buries);
+        answer_each(self.fills, answers.fills);
         answer_each(self.claims, answers.claims);
         answer_each(self.leases, answers.leases);
         answer_each(self.finishes, answers.finishes);
@@ -254,6 +283,8 @@ impl Batch {
         refuse_each(self.places, error);
         refuse_each(self.syncs, error);
         refuse_each(self.tees, error);
+        refuse_each(self.buries, error);
+        refuse_each(self.fills, error);
         self.settlements
     }
 

@@ -8,6 +8,7 @@
 //!                          └────────────────────────────────────────┘
 //! ```
 
+mod backfills;
 mod batch;
 mod claims;
 mod equals;

@@ -282,6 +282,23 @@ pub(super) fn form_endpoints(provider: &dyn Provider) -> Outcome {
     Ok(())
 }
 
+/// They are claimed for own hosts alone; of any other endpoint the settings must say it.
+pub(super) fn conditional_writes(provider: &dyn Provider) -> Outcome {
+    let profile = provider.profile();
+    let claimed = profile.features.conditional_writes;
+    let has_none = matches!(profile.endpoint, EndpointRule::CustomOnly);
+    ensure(!(has_none && claimed), "conditional writes are claimed without hosts")?;
+    let own = sample::bind(provider, sample::settings(profile)?)?;
+    ensure(own.holds_conditions() == claimed, "the own hosts are not as claimed")?;
+    for said in [None, Some(false), Some(true)] {
+        let endpoint = Some(sample::CUSTOM_ENDPOINT.to_owned());
+        let settings = Settings { endpoint, conditional_writes: said, ..sample::settings(profile)? };
+        let holds = sample::bind(provider, settings)?.holds_conditions();
+        ensure(holds == (said == Some(true)), "a custom endpoint is not as the settings say")?;
+    }
+    Ok(())
+}
+
 pub(super) fn policies(provider: &dyn Provider) -> Outcome {
     let profile = provider.profile();
     let grants_keys = match profile.policies {

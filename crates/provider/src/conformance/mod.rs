@@ -38,6 +38,7 @@ pub const CHECKS: &[Check] = &[
     Check { name: "switches", run: facts::switches },
     Check { name: "trailers", run: facts::trailers },
     Check { name: "form endpoints", run: facts::form_endpoints },
+    Check { name: "conditional writes", run: facts::conditional_writes },
     Check { name: "policies", run: facts::policies },
     Check { name: "browser rules", run: facts::browser_rules },
     Check { name: "sizes", run: facts::sizes },

@@ -44,7 +44,14 @@ const RIGHT: Profile = Profile {
         presign_seconds_max: 604_800,
         delete_batch_max: 1000,
     },
-    features: Features { accelerate: false, dualstack: false, fips: false, trailers: false, forms: true },
+    features: Features {
+        accelerate: false,
+        dualstack: false,
+        fips: false,
+        trailers: false,
+        forms: true,
+        conditional_writes: false,
+    },
     links: &["https://right.example/docs"],
 };
 
@@ -58,7 +65,14 @@ const BY_ACCOUNT: Profile = Profile {
 /// One that is in order, with hosts by partition.
 const BY_PARTITION: Profile = Profile {
     endpoint: EndpointRule::Partitions(&[partition("one", &["north-1"]), partition("two", &["south-1"])]),
-    features: Features { accelerate: true, dualstack: true, fips: true, trailers: true, forms: false },
+    features: Features {
+        accelerate: true,
+        dualstack: true,
+        fips: true,
+        trailers: true,
+        forms: false,
+        conditional_writes: true,
+    },
     ..RIGHT
 };
 
@@ -219,6 +233,10 @@ const WRONG: &[(&str, &dyn Provider)] = &[
     ("switches", &Says(&Profile { features: Features { fips: true, ..RIGHT.features }, ..RIGHT })),
     ("trailers", &Says(&Profile { features: Features { trailers: true, ..RIGHT.features }, ..CUSTOM })),
     ("form endpoints", &Binds(|settings| Settings { forms: Some(true), ..settings })),
+    (
+        "conditional writes",
+        &Says(&Profile { features: Features { conditional_writes: true, ..RIGHT.features }, ..CUSTOM }),
+    ),
     ("policies", &Says(&Profile { policies: documents("a:b", false), ..RIGHT })),
     (
         "policies",
