@@ -38,6 +38,7 @@ mod mirror_tee_locked;
 mod mirror_tee_uploads;
 mod mirror_worker;
 mod mirror_worker_faults;
+mod mirror_worker_stalls;
 mod provider_probe;
 mod rate_limit;
 mod s3_attacks;

@@ -330,6 +330,8 @@ fn wake(mut state: MutexGuard<'_, State>) {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::atomic::{AtomicUsize, Ordering};
+
     use futures_util::FutureExt;
     use http_body_util::BodyExt;
 
@@ -451,6 +453,56 @@ mod tests {
         third.feed(&Bytes::from(vec![3; 9_000]));
         drop(hold);
         assert_eq!(memory.0.available_permits(), 10_000);
+    }
+
+    /// Bytes that are counted for as long as anybody keeps them.
+    struct Counted(Vec<u8>, Arc<AtomicUsize>);
+
+    impl Counted {
+        fn piece(bytes: usize, live: &Arc<AtomicUsize>) -> Bytes {
+            live.fetch_add(bytes, Ordering::Relaxed);
+            Bytes::from_owner(Self(vec![7; bytes], Arc::clone(live)))
+        }
+    }
+
+    impl AsRef<[u8]> for Counted {
+        fn as_ref(&self) -> &[u8] {
+            &self.0
+        }
+    }
+
+    impl Drop for Counted {
+        fn drop(&mut self) {
+            self.1.fetch_sub(self.0.len(), Ordering::Relaxed);
+        }
+    }
+
+    #[test]
+    fn many_uploads_to_mirrors_that_read_nothing_hold_no_more_than_the_memory_there_is() {
+        const MEMORY: usize = 1 << 20;
+        const PIECE: usize = 32 * 1024;
+        const UPLOADS: usize = 200;
+        let (live, memory) = (Arc::new(AtomicUsize::new(0)), Memory::new(MEMORY));
+        let transfer = Transfer { bytes: 1 << 30, skew_bytes_max: 4 * PIECE, memory };
+        let branch = |_| {
+            let mut fork = Fork::default();
+            let branch = fork.branch(&transfer);
+            (fork, branch)
+        };
+        let mut uploads: Vec<_> = (0..UPLOADS).map(branch).collect();
+        let mut most = 0;
+        for _ in 0..8 {
+            for (fork, _) in &mut uploads {
+                fork.feed(&Counted::piece(PIECE, &live));
+                most = most.max(live.load(Ordering::Relaxed));
+            }
+        }
+        assert!((MEMORY / 2..=MEMORY).contains(&most), "{most} bytes were kept alive");
+        let dropped = |hold: &Hold| hold.dropped().now_or_never();
+        let why: Vec<_> = uploads.iter().filter_map(|(_, (_, hold))| dropped(hold)).collect();
+        assert_eq!(why.len(), UPLOADS, "who reads nothing is left out");
+        assert!(why.contains(&Dropped::Memory) && why.contains(&Dropped::Behind), "{why:?}");
+        assert_eq!(live.load(Ordering::Relaxed), 0, "what was left out keeps nothing");
     }
 
     #[tokio::test]

@@ -101,34 +101,13 @@ async fn only_the_last_piece_of_a_body_needs_the_right_to_end_it() {
     let mut again = whole.again().unwrap();
     assert_eq!(whole.frame().await.unwrap().unwrap().into_data().unwrap(), "hello");
     assert!(whole.is_end_stream() && whole.frame().await.is_none());
-    let mut parted = SendBody::stream(in_two_pieces()).while_held(&tenure);
+    let mut parted = Script::body(5, [send("hell"), send("o")]).while_held(&tenure);
     millis.store(2000, Ordering::Relaxed);
     assert_eq!(parted.frame().await.unwrap().unwrap().into_data().unwrap(), "hell");
     for body in [&mut parted, &mut again] {
         let error = body.frame().await.unwrap().unwrap_err();
         assert_eq!(error.downcast_ref(), Some(&TenureOver));
     }
-}
-
-/// Two pieces, and a length that goes down with them.
-fn in_two_pieces() -> impl Body<Data = Bytes, Error = SendError> {
-    struct Two(VecDeque<&'static [u8]>);
-    impl Body for Two {
-        type Data = Bytes;
-        type Error = SendError;
-
-        fn poll_frame(
-            mut self: Pin<&mut Self>,
-            _: &mut std::task::Context<'_>,
-        ) -> Poll<Option<Result<Frame<Bytes>, SendError>>> {
-            Poll::Ready(self.0.pop_front().map(|piece| Ok(Frame::data(Bytes::from_static(piece)))))
-        }
-
-        fn size_hint(&self) -> SizeHint {
-            SizeHint::with_exact(self.0.iter().map(|piece| piece.len() as u64).sum())
-        }
-    }
-    Two([&b"hell"[..], b"o"].into())
 }
 
 #[tokio::test]
@@ -449,6 +428,25 @@ async fn over_http_2_a_body_that_fails_is_reset_and_never_ends() {
     }
     let reply = client.send(put(&url, Script::body(1, [send("a")])), Reach::Anywhere).await.unwrap();
     assert_eq!(reply.status(), StatusCode::OK, "the connection serves on");
+}
+
+#[tokio::test]
+async fn over_http_2_a_request_that_is_given_up_or_not_allowed_to_end_is_reset() {
+    let (port, certificate, mut saw, _server) = h2_server().await;
+    let client = Upstream::new(LONG, &[certificate]).unwrap();
+    let url = format!("https://localhost:{port}/");
+    let stuck = Script::body(3, [send("ab"), Step::Hang]);
+    let given_up = timeout(Duration::from_millis(100), client.send(put(&url, stuck), Reach::Anywhere)).await;
+    assert!(given_up.is_err(), "it waits for its body");
+    let (bytes, is_whole) = saw.recv().await.unwrap();
+    assert!(bytes < 3 && !is_whole, "{bytes} bytes, {is_whole}");
+    let (millis, tenure) = tenure();
+    let late = Script::body(1, [Step::Wait(Duration::from_millis(100)), send("a")]).while_held(&tenure);
+    let sending = client.send(put(&url, late), Reach::Anywhere);
+    let (outcome, ()) = tokio::join!(sending, async { millis.store(2000, Ordering::Relaxed) });
+    assert!(outcome.is_err(), "the right to it has ended");
+    let (bytes, is_whole) = saw.recv().await.unwrap();
+    assert!(bytes == 0 && !is_whole, "{bytes} bytes, {is_whole}");
 }
 
 #[tokio::test]
