@@ -18,7 +18,7 @@ work=$(mktemp -d)
 results=$work/results
 wharf_pids=()
 
-ALL_SUITES="generated sdk presigned browser-put browser-form botocore wharf-test demo app s3-clients s3-parity failover store-postgres store-durability kill"
+ALL_SUITES="generated sdk presigned multipart browser-put browser-form botocore wharf-test demo app s3-clients s3-parity failover store-postgres store-durability kill"
 
 say() { printf '\n== %s\n' "$*"; }
 
@@ -154,6 +154,7 @@ suite_generated() {
 }
 suite_sdk() { node "$here/sdk.mjs"; }
 suite_presigned() { "$python" "$here/presigned.py"; }
+suite_multipart() { "$python" "$here/multipart.py"; }
 suite_browser-put() { node "$here/browser/put.mjs"; }
 suite_browser-form() { node "$here/browser/form.mjs"; }
 suite_botocore() {

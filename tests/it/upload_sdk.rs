@@ -257,6 +257,14 @@ async fn a_key_is_valid_and_routes_to_come_are_not_found() {
 }
 
 #[tokio::test]
+async fn an_upload_in_parts_is_read_as_the_client_writes_it() {
+    let gateway = gateway(KEY_WITH_SECRET).await;
+    let (reply, json) = replay(&gateway, &recorded(&["/multipart/initiate"])[0]).await;
+    // The recorded file has 1,024 bytes; nothing else about the request is wrong.
+    assert_eq!((reply.status, &json["error"]), (400, &json!("FILE_TOO_SMALL")), "{json}");
+}
+
+#[tokio::test]
 async fn one_changed_byte_of_a_body_breaks_its_signature() {
     let gateway = gateway(KEY_WITH_SECRET).await;
     let mut request = recorded(&["/s3/signed-url"])[0].clone();
