@@ -4,7 +4,7 @@
 //! record of what was answered is kept for that: the object is the record, and it outlives this process, and is the same
 //! for every node. It is what the repeated completion asks for if its `ETag` is the one that follows from the listed parts.
 //! Where `ETag`s are no MD5s (SSE-KMS, some stores), the key decides: it was drawn for this upload alone, so an object of as
-//! many parts under it was made by no other.
+//! many parts under it, or of the size that was announced, was made by no other.
 
 use bytes::Bytes;
 use http::{HeaderMap, StatusCode, header};
@@ -114,13 +114,22 @@ impl Multipart<'_> {
 /// Refuses parts that make more than was said, while they are no object yet. What a client says of their sizes counts for
 /// nothing.
 fn check_size(stored: &[ListedPart], list: &PartList, bytes_max: u64) -> Result<(), Error> {
-    let is_listed = |part: &&ListedPart| list.has(part.number);
-    let bytes = stored.iter().filter(is_listed).fold(0, |sum: u64, part| sum.saturating_add(part.bytes));
+    let parts = stored.chunk_by(|one, other| one.number == other.number);
+    let bytes = parts.fold(0, |sum: u64, same| sum.saturating_add(bytes_of(same, list)));
     if bytes <= bytes_max {
         return Ok(());
     }
     let message = format!("The parts have {bytes} bytes together; this upload may have {bytes_max}.");
     Err(Error::new(Code::FileTooLarge, message).hint("Abort it, and begin one with the file's real size."))
+}
+
+/// What a part adds to the object. There are stores that list a part as often as it was sent: its `ETag` says which one is
+/// meant, and where that is not listed, the largest counts.
+fn bytes_of(same: &[ListedPart], list: &PartList) -> u64 {
+    let Some(etag) = same.first().and_then(|part| list.etag(part.number)) else { return 0 };
+    let is_meant = |part: &&ListedPart| part.etag.as_deref().is_some_and(|listed| quoted(listed) == etag);
+    let meant = same.iter().find(is_meant).map(|part| part.bytes);
+    meant.or_else(|| same.iter().map(|part| part.bytes).max()).unwrap_or(0)
 }
 
 /// The `ETag` of the object, if an earlier completion of the same upload has made it.
@@ -139,7 +148,11 @@ async fn earlier(
     let is_upload_gone = refusal.code() == Some("NoSuchUpload");
     let is_own_key = UploadId::in_key(upload.object.as_str()).is_some();
     let is_of_as_many = etag.ends_with(&format!("-{}\"", list.len()));
-    (is_of_these_parts || (is_upload_gone && is_own_key && is_of_as_many)).then_some(etag)
+    let bytes =
+        reply.headers().get(header::CONTENT_LENGTH).and_then(|bytes| bytes.to_str().ok()?.parse().ok());
+    let is_as_large = upload.plan.is_some_and(|plan| bytes == Some(plan.file_bytes()));
+    let is_of_this_upload = is_upload_gone && is_own_key && (is_of_as_many || is_as_large);
+    (is_of_these_parts || is_of_this_upload).then_some(etag)
 }
 
 /// What the client is told of a refusal. Parts that are not there, or too small, are its own mistake.
@@ -154,4 +167,36 @@ fn refused(refusal: TransferError) -> Error {
     Error::new(Code::InvalidPart, message)
         .hint("Ask multipart/parts what is stored, send what is missing, and complete again.")
         .cause(refusal.to_string())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_listed_counts_once_and_as_it_is_stored() {
+        let part = |number, etag: &str, bytes| ListedPart {
+            number,
+            etag: (!etag.is_empty()).then(|| etag.to_owned()),
+            bytes,
+            last_modified: None,
+        };
+        let stored = [part(1, "\"a\"", 10), part(1, "b", 7), part(2, "", 5), part(3, "\"c\"", 100)];
+        let check = |listed: &[(u64, &str)], bytes_max| {
+            let list = PartList::parse(listed.iter().copied()).unwrap();
+            check_size(&stored, &list, bytes_max).map_err(|error| error.code)
+        };
+        for (listed, bytes) in [
+            (vec![(1, "a"), (2, "x")], 15),
+            (vec![(1, "b"), (2, "x")], 12),
+            // Nobody knows which one would be taken.
+            (vec![(1, "x")], 10),
+            (vec![(4, "x")], 0),
+        ] {
+            assert_eq!(check(&listed, bytes), Ok(()), "{listed:?}");
+            if bytes > 0 {
+                assert_eq!(check(&listed, bytes - 1), Err(Code::FileTooLarge), "{listed:?}");
+            }
+        }
+    }
 }

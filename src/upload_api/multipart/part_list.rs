@@ -43,9 +43,10 @@ impl PartList {
         self.0.len()
     }
 
-    /// Whether part `number` is listed.
-    pub(super) fn has(&self, number: u16) -> bool {
-        self.0.binary_search_by_key(&number, |(listed, _)| *listed).is_ok()
+    /// The `ETag` of part `number`, with its quotes, if it is listed.
+    pub(super) fn etag(&self, number: u16) -> Option<&str> {
+        let index = self.0.binary_search_by_key(&number, |(listed, _)| *listed).ok()?;
+        self.0.get(index).map(|(_, etag)| etag.as_str())
     }
 
     /// What a provider is sent.
@@ -106,7 +107,7 @@ mod tests {
         let sorted = [(1, "\"a\"".to_owned()), (2, "\"b\"".to_owned()), (10_000, "\"c\"".to_owned())];
         assert_eq!(parse(&[(10_000, " \"c\" "), (2, "b"), (1, "\"a\"")]), Ok(sorted.to_vec()));
         let list = PartList::parse([(3, "a"), (7, "b")].into_iter()).unwrap();
-        assert_eq!([2, 3, 4, 7].map(|number| list.has(number)), [false, true, false, true]);
+        assert_eq!([2, 3, 4, 7].map(|number| list.etag(number)), [None, Some("\"a\""), None, Some("\"b\"")]);
     }
 
     #[test]

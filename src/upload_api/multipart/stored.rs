@@ -12,17 +12,26 @@ use crate::{
     upload_api::remote::{Question, Remote},
 };
 
-/// Parts of an upload. A store that lists more than there can be would fill the memory.
-const PARTS_MAX: usize = 10_000;
+/// Parts that are read of a listing: an upload has at most 10,000, but there are stores that list each as often as it was
+/// sent. More would fill the memory.
+const PARTS_MAX: usize = 40_000;
 
 impl Multipart<'_> {
     /// All parts that the provider has of `upload`, in the order of their numbers.
     pub(crate) async fn stored(&self, upload: &Upload) -> Result<Vec<ListedPart>, Error> {
-        Ok(list(&self.remote()?, upload).await?)
+        Ok(newest(list(&self.remote()?, upload).await?))
     }
 }
 
-/// The same, with the provider's refusal as it came.
+/// Of each part the one that was stored last.
+fn newest(mut parts: Vec<ListedPart>) -> Vec<ListedPart> {
+    parts.reverse();
+    parts.dedup_by_key(|part| part.number);
+    parts.reverse();
+    parts
+}
+
+/// All that the provider lists, by number and time, with its refusal as it came.
 pub(super) async fn list(remote: &Remote, upload: &Upload) -> Result<Vec<ListedPart>, TransferError> {
     let mut parts = Vec::new();
     let mut parameters = upload.named();
@@ -46,10 +55,31 @@ pub(super) async fn list(remote: &Remote, upload: &Upload) -> Result<Vec<ListedP
         parameters.set(Parameter::PartNumberMarker, after.to_string());
     }
     // Not every store lists them in order.
-    parts.sort_by_key(|part| part.number);
+    parts.sort_by_key(|part| (part.number, part.last_modified));
     Ok(parts)
 }
 
 fn senseless(what: &str) -> TransferError {
     TransferError::Senseless { side: Side::Target, what: what.to_owned() }
+}
+
+#[cfg(test)]
+mod tests {
+    use wharf_wire::date::Timestamp;
+
+    use super::*;
+
+    #[test]
+    fn of_a_part_that_was_sent_twice_the_last_one_is_there() {
+        let part = |number, bytes, seconds: Option<u64>| ListedPart {
+            number,
+            etag: None,
+            bytes,
+            last_modified: seconds.map(|seconds| Timestamp::from_unix_millis(seconds * 1000)),
+        };
+        let mut listed = vec![part(2, 7, Some(9)), part(1, 5, None), part(2, 6, Some(8)), part(3, 1, None)];
+        listed.sort_by_key(|part| (part.number, part.last_modified));
+        let sizes: Vec<_> = newest(listed).iter().map(|part| (part.number, part.bytes)).collect();
+        assert_eq!(sizes, [(1, 5), (2, 7), (3, 1)]);
+    }
 }
