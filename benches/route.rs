@@ -26,6 +26,7 @@ use wharf::{
     server::Drain,
     store::SharedStore,
     upload_api::{Call, Parts, UploadApi, route},
+    usage::Usage,
 };
 
 use bodies::{BROUGHT, CONFIGURED};
@@ -85,8 +86,9 @@ fn answer(bencher: Bencher<'_, '_>, path: &str, body: &str) {
     };
     bencher.bench_local(|| {
         let route = route(&Method::POST, black_box(path)).unwrap();
+        let (identity, body) = (&Identity::Loopback, body.as_bytes());
         let call =
-            Call { route: &route, identity: &Identity::Loopback, context: &context, body: body.as_bytes() };
+            Call { route: &route, identity, context: &context, method: &Method::POST, query: "", body };
         api.handle(&call, &mut Standing::default()).now_or_never().expect("an answer at once").unwrap()
     });
 }
@@ -99,6 +101,7 @@ fn api() -> UploadApi {
     UploadApi::new(Parts {
         rate_limits: Arc::new(RateLimits::new(&config, Clock::System, None)),
         origins: Arc::new(Origins::new(&config, &shared, None).unwrap()),
+        usage: Usage::new(SharedStore::new(Clock::System)),
         mirrors: Arc::new(Mirrors::new(SharedStore::new(Clock::System))),
         signing_keys,
         sealer: Arc::new(Sealer::new(&[SecretString::from("00".repeat(32))]).unwrap()),

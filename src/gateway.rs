@@ -45,6 +45,7 @@ use crate::{
     server::{Certificates, Door, DoorError, Drain, Live, TlsError},
     store::{SharedStore, StoreError},
     upload_api::{Janitor, Parts, UploadApi},
+    usage::Usage,
 };
 
 /// Derived signing keys that are kept, about 200 bytes each. Callers that bring credentials fill this, so it is bounded.
@@ -101,6 +102,7 @@ struct Core {
     certificates: DoorCertificates,
     store: SharedStore,
     mirrors: Arc<Mirrors>,
+    usage: Usage,
     /// Begun with the first configuration that has mirrors.
     workers: OnceLock<Workers>,
     /// Of all doors that apps use, and of the workers.
@@ -138,6 +140,8 @@ impl Gateway {
             drain.spawn(s3.serve(Arc::new(S3Door(Arc::clone(&core.pipeline))), drain.clone()));
         }
         drain.spawn(core.sweeper().run(core.in_force()));
+        let in_force = core.in_force();
+        drain.spawn(core.usage.clone().run(clock, drain.clone(), move || in_force().0));
         drain.spawn(Janitor { clock, drain: drain.clone() }.run(core.in_force()));
         let mirrors =
             MirrorPage { mirrors: Arc::clone(&core.mirrors), pipeline: Arc::clone(&core.pipeline), clock };
@@ -178,6 +182,10 @@ impl Gateway {
     pub async fn shutdown(&self) -> bool {
         let patience = self.core.pipeline.snapshot().config.server.drain_timeout;
         let in_time = self.core.drain.finish(patience).await;
+        let config = Arc::clone(&self.core.pipeline.snapshot().config);
+        if let Err(error) = self.core.usage.write(&config, self.core.shared.clock.now()).await {
+            tracing::warn!(%error, "the last usage could not be written");
+        }
         // What requests have settled is written before the process ends.
         self.core.store.close().await;
         self.admin_drain.finish(ADMIN_DRAIN_TIMEOUT).await;
@@ -200,13 +208,14 @@ impl Core {
         let certificates = DoorCertificates::read(&config.server)?;
         let store = SharedStore::new(clock);
         let mirrors = Arc::new(Mirrors::new(store.clone()).counted_in(Arc::clone(&metrics)));
+        let usage = Usage::new(store.clone());
         store.prepare(&config).await?;
         mirrors.prepare(&config, &drain);
-        let snapshot = snapshot(config, &shared, &mirrors, &drain, None)?;
+        let snapshot = snapshot(config, &shared, (&mirrors, &usage), &drain, None)?;
         mirrors.settle(&snapshot.config).await?;
         let pipeline = Arc::new(Pipeline::new(snapshot, clock, metrics));
         let workers = OnceLock::new();
-        let core = Self { shared, pipeline, live, certificates, store, mirrors, workers, drain };
+        let core = Self { shared, pipeline, live, certificates, store, mirrors, usage, workers, drain };
         core.mirror();
         Ok(core)
     }
@@ -264,7 +273,8 @@ impl Core {
         let server = config.server.clone();
         self.store.prepare(&config).await?;
         self.mirrors.prepare(&config, &self.drain);
-        let snapshot = snapshot(config, &self.shared, &self.mirrors, &self.drain, Some(&previous))?;
+        let snapshot =
+            snapshot(config, &self.shared, (&self.mirrors, &self.usage), &self.drain, Some(&previous))?;
         self.mirrors.settle(&snapshot.config).await?;
         // From here on nothing can fail.
         self.certificates.replace(&certificates);
@@ -284,7 +294,7 @@ fn in_force(pipeline: &Pipeline) -> Current {
 fn snapshot(
     config: Config,
     shared: &Shared,
-    mirrors: &Arc<Mirrors>,
+    (mirrors, usage): (&Arc<Mirrors>, &Usage),
     drain: &Drain,
     previous: Option<&Snapshot>,
 ) -> Result<Snapshot, StartError> {
@@ -311,6 +321,7 @@ fn snapshot(
         signing_keys: Arc::clone(signing_keys),
         origins: Arc::clone(&origins),
         mirrors: Arc::clone(mirrors),
+        usage: usage.clone(),
         rate_limits: Arc::clone(&rate_limits),
         sealer: Arc::clone(&sealer),
         clock: *clock,

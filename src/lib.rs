@@ -27,3 +27,4 @@ pub mod telemetry;
 pub mod tenure;
 pub mod transfer;
 pub mod upload_api;
+pub mod usage;

@@ -44,6 +44,8 @@ pub struct Config {
     pub s3: S3,
     /// The database.
     pub store: StoreConfig,
+    /// What is counted.
+    pub usage: UsageConfig,
     /// The app behind Wharf, if there is one.
     pub upstream: Option<UpstreamConfig>,
     /// What holds for all mirrors.
@@ -71,7 +73,7 @@ impl Config {
 
     /// Whether anything is to be kept that must outlive the process.
     pub fn needs_database(&self) -> bool {
-        self.has_mirrors() || self.has_backfills()
+        self.has_mirrors() || self.has_backfills() || self.usage.enabled
     }
 }
 
@@ -247,6 +249,15 @@ pub struct S3 {
     pub public_endpoint: Option<Endpoint>,
     /// Which pages may use the endpoint from a browser.
     pub cors: Cors,
+}
+
+/// `[usage]`
+#[derive(Debug, Clone, Copy)]
+pub struct UsageConfig {
+    /// Whether anything is counted; only then the database is opened for it.
+    pub enabled: bool,
+    /// Days that are kept.
+    pub keep_days: u32,
 }
 
 /// `[store]`

@@ -23,7 +23,7 @@ use super::{
     problem::{Origins, Problem},
     providers,
     raw::{Document, Table},
-    s3, server, store, upload, upstream,
+    s3, server, store, upload, upstream, usage,
 };
 
 /// The config file when neither the command line nor the environment names one, and it is there.
@@ -131,6 +131,7 @@ pub(super) fn config(root: &mut Table<'_>) -> Config {
     let companion = root.section("companion", companion::read);
     let s3 = root.section("s3", s3::read);
     let store = root.section("store", store::read);
+    let usage = root.section("usage", usage::read);
     let upstream = root.table("upstream", |table| upstream::read(table, &server));
     let mirroring = root.section("mirroring", mirrors::settings);
     let providers = providers::read(root);
@@ -145,6 +146,7 @@ pub(super) fn config(root: &mut Table<'_>) -> Config {
         companion,
         s3,
         store,
+        usage,
         upstream,
         mirroring,
         providers: providers.into_iter().filter_map(by_name).collect(),

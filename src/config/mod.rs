@@ -2,7 +2,7 @@
 //!
 //! ```text
 //! file ────┐
-//!          ├─ figment ─→ raw::Table ─→ server, log, upload, companion, s3, store, upstream, mirroring, providers → buckets → keys, jwt ─→ Config
+//!          ├─ figment ─→ raw::Table ─→ server, log, upload, companion, s3, store, usage, upstream, mirroring, providers → buckets → keys, jwt ─→ Config
 //! WHARF_… ─┘                └─ every problem, with its key path ─→ ConfigError
 //! ```
 //!
@@ -36,6 +36,7 @@ mod store;
 mod tls;
 mod upload;
 mod upstream;
+mod usage;
 mod watch;
 
 pub use checked::Config;

@@ -83,7 +83,8 @@ impl ApiDoor {
         let identity = pending.finish(&body)?;
         exchange.standing.tighten(snapshot.rate_limits.identity(&identity)?);
         let identity = exchange.identity.insert(identity);
-        let call = Call { route: &route, identity, context: &exchange.context, body: &body };
+        let (context, query) = (&exchange.context, head.uri.query().unwrap_or_default());
+        let call = Call { route: &route, identity, context, method: &head.method, query, body: &body };
         snapshot.api.handle(&call, &mut exchange.standing).await
     }
 

@@ -17,6 +17,7 @@ use super::{
     report::{Claim, DeadFilter},
     rows::RowKey,
     tee::TeeNote,
+    usage::UsageWrite,
 };
 
 /// A question, and where its answer goes.
@@ -42,6 +43,7 @@ pub(super) enum Command {
     Tee(Asked<TeeNote, ()>),
     Bury(Asked<Burying, bool>),
     Fill(Asked<Filling, Option<u64>>),
+    Usage(Asked<UsageWrite, ()>),
 }
 
 /// An intent without an id yet.

@@ -29,6 +29,7 @@ mod rows;
 mod shared;
 mod sql;
 mod tee;
+mod usage;
 mod wake;
 mod writer;
 
@@ -49,6 +50,7 @@ pub use self::{
     report::{Backlog, Claim, DeadFilter, DeadLetter, SyncState, Trouble},
     shared::SharedStore,
     tee::{StaleTee, TeeName, TeePart},
+    usage::UsageRow,
 };
 
 use self::{

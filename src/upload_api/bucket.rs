@@ -146,7 +146,8 @@ impl UploadApi {
     ) -> Result<Bucket<'a>, Error> {
         let Asking { identity, context } = asking;
         let started = self.parts.clock.elapsed();
-        let call = Call { route: &ROUTE, identity, context, body: &[] };
+        let call =
+            Call { route: &ROUTE, identity, context, method: &http::Method::POST, query: "", body: &[] };
         let named = Named::find(&self.parts.config, identity, name)?;
         let mut target = named.target(identity, None, &BroughtFields::default())?;
         self.admit(&mut target, &call, action, standing)?;

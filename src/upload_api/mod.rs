@@ -7,6 +7,7 @@
 //! Most handlers sign: they send nothing anywhere, so answering takes microseconds and never waits. The others ask the
 //! provider ([`remote`]).
 
+mod analytics;
 mod batch;
 #[allow(dead_code, unused_imports, reason = "handlers that ask are on their way")]
 mod body;
@@ -46,7 +47,7 @@ use std::{fmt, sync::Arc, time::Duration};
 
 use bytes::Bytes;
 use futures_util::future::BoxFuture;
-use http::Response;
+use http::{Method, Response};
 use http_body_util::Full;
 use serde::Serialize;
 
@@ -63,6 +64,7 @@ use crate::{
     },
     seal::Sealer,
     server::Drain,
+    usage::Usage,
 };
 
 pub use bucket::Asking;
@@ -101,6 +103,8 @@ pub struct Parts {
     pub origins: Arc<Origins>,
     /// Who is told of changes.
     pub mirrors: Arc<Mirrors>,
+    /// Who counts.
+    pub usage: Usage,
     /// Rate limits.
     pub rate_limits: Arc<RateLimits>,
     /// What seals tokens.
@@ -119,20 +123,24 @@ pub struct Call<'a> {
     pub identity: &'a Identity,
     /// Id, client, time.
     pub context: &'a Context,
+    /// Its method, which is one of the operation's.
+    pub method: &'a Method,
+    /// Its query, without the question mark.
+    pub query: &'a str,
     /// The raw body.
     pub body: &'a [u8],
 }
 
-/// Without the body, which may hold credentials.
+/// Without query and body, which may hold credentials.
 impl fmt::Debug for Call<'_> {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { route, identity, context, body } = self;
+        let Self { route, identity, context, method: _, query: _, body } = self;
         out.debug_struct("Call")
             .field("route", route)
             .field("identity", identity)
             .field("context", context)
             .field("body_bytes", &body.len())
-            .finish()
+            .finish_non_exhaustive()
     }
 }
 
@@ -171,6 +179,10 @@ impl UploadApi {
             Operation::Foreign => Handler::Signs(foreign),
             Operation::UppyToken => return uppy_token::handle(&self.parts, call),
             Operation::ValidateKey => return validate_key::handle(call.identity),
+            Operation::Analytics => return Box::pin(analytics::handle(&self.parts, call)).await,
+            Operation::AnalyticsDaily => return Box::pin(analytics::daily(&self.parts, call)).await,
+            Operation::AnalyticsProviders => return Box::pin(analytics::providers(&self.parts, call)).await,
+            Operation::Track => return analytics::tell(&self.parts, call),
         };
         // Its path names nobody.
         let is_complete = *operation == Operation::Complete;
@@ -196,10 +208,15 @@ impl UploadApi {
         let mut target = named.target(call.identity, body.bucket.as_ref(), &body.brought)?;
         self.admit(&mut target, call, action, standing)?;
         let request = Request { parts: &self.parts, call, target: &target, body: &body, started };
-        match handler {
+        let answer = match handler {
             Handler::Signs(handle) => handle(&request),
             Handler::Asks(handle) => handle(&request).await,
+        };
+        if answer.is_ok() {
+            let provider = target.configured.map_or(target.profile().kind, |bucket| &bucket.provider);
+            analytics::count(&self.parts, call, provider, &body);
         }
+        answer
     }
 
     /// Counts a request about `target`, and finds out where its URLs point. A caller who may do nothing there is refused before

@@ -107,6 +107,14 @@ operations! {
     Versions "versions" ["POST"] List [Bucket "versions"];
     /// Take note of an object that was sent straight to the provider.
     Complete "complete" ["POST"] Write [Nothing "complete"];
+    /// Show what the caller's requests came to, or take note of what a client tells.
+    Analytics "analytics" ["GET"|"POST"] Read [Nothing "analytics"];
+    /// The same by day.
+    AnalyticsDaily "analytics_daily" ["GET"] Read [Nothing "analytics/daily"];
+    /// The same by provider.
+    AnalyticsProviders "analytics_providers" ["GET"] Read [Nothing "analytics/providers"];
+    /// Take note of what a client tells of an upload.
+    Track "track" ["POST"] Read [Nothing "track"];
     /// What clients ask of stores that are not S3's, so that they learn who is served.
     Foreign "foreign" ["POST"] Read
         [Bucket "buckets", Bucket "scan-malware", Bucket "scan-status", Bucket "scan-results"];

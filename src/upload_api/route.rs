@@ -140,6 +140,8 @@ mod tests {
             ("photos/metadata", Operation::Metadata, photos),
             ("photos/versions", Operation::Versions, photos),
             ("complete", Operation::Complete, None),
+            ("analytics", Operation::Analytics, None),
+            ("track", Operation::Track, None),
             ("photos/buckets", Operation::Foreign, photos),
             ("photos/scan-status", Operation::Foreign, photos),
             ("validate-key", Operation::ValidateKey, None),

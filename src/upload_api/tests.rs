@@ -97,6 +97,7 @@ fn api(toml: &str) -> UploadApi {
     UploadApi::new(Parts {
         rate_limits: Arc::new(RateLimits::new(&config, clock, None)),
         origins: Arc::new(Origins::new(&config, &shared, None).unwrap()),
+        usage: Usage::new(crate::store::SharedStore::new(clock)),
         mirrors: Arc::new(Mirrors::new(SharedStore::new(clock))),
         signing_keys,
         sealer: Arc::new(Sealer::new(&[SecretString::from("00".repeat(32))]).unwrap()),
@@ -124,7 +125,8 @@ impl UploadApi {
             received: Timestamp::from_unix_millis(NOW),
         };
         let route = route(&Method::POST, &format!("{BASE}{path}"))?;
-        let call = Call { route: &route, identity, context: &context, body };
+        let call =
+            Call { route: &route, identity, context: &context, method: &Method::POST, query: "", body };
         let mut standing = Standing::default();
         // These only sign: they answer at once.
         let response = self.handle(&call, &mut standing).now_or_never().expect("an answer at once")?;

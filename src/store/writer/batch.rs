@@ -23,6 +23,7 @@ use crate::{
         place::{PlacePair, Placing},
         report::Claim,
         tee::TeeNote,
+        usage::UsageWrite,
     },
 };
 
@@ -48,6 +49,7 @@ pub(super) struct Batch {
     tees: Vec<Asked<TeeNote, ()>>,
     buries: Vec<Asked<Burying, bool>>,
     fills: Vec<Asked<Filling, Option<u64>>>,
+    usage: Vec<Asked<UsageWrite, ()>>,
     settlements: Vec<Settlement>,
     /// The intents of `opens`, in order, with their ids.
     pub(super) opened: Vec<Arc<OpenIntent>>,
@@ -100,6 +102,7 @@ impl Batch {
             Command::Claim(asked) => asked.question.count_max as usize,
             Command::Record(asked) => asked.question.equal.len(),
             Command::Bury(asked) => asked.question.keys.len(),
+            Command::Usage(asked) => asked.question.rows.len(),
             Command::Lease(_)
             | Command::Finish(_)
             | Command::Redrive(_)
@@ -123,6 +126,7 @@ impl Batch {
             Command::Tee(asked) => push(&mut self.tees, asked),
             Command::Bury(asked) => push(&mut self.buries, asked),
             Command::Fill(asked) => push(&mut self.fills, asked),
+            Command::Usage(asked) => push(&mut self.usage, asked),
         }
     }
 
@@ -200,6 +204,9 @@ impl Batch {
         for note in questions(&self.tees) {
             work.tee(note).await?;
         }
+        for write in questions(&self.usage) {
+            work.add_usage(write).await?;
+        }
         let (buries, fills) = self.backfill(work, &mut token).await?;
         let mut claims = Vec::with_capacity(self.claims.len());
         for claiming in questions(&self.claims) {
@@ -261,6 +268,9 @@ impl Batch {
         for asked in self.tees {
             asked.answer(Ok(()));
         }
+        for asked in self.usage {
+            asked.answer(Ok(()));
+        }
         answer_each(self.forgets, answers.forgets);
         answer_each(self.buries, answers.buries);
         answer_each(self.fills, answers.fills);
@@ -285,6 +295,7 @@ impl Batch {
         refuse_each(self.tees, error);
         refuse_each(self.buries, error);
         refuse_each(self.fills, error);
+        refuse_each(self.usage, error);
         self.settlements
     }
 

@@ -19,6 +19,7 @@ mod runs;
 mod sayings;
 mod syncs;
 mod tees;
+mod usage;
 mod work;
 
 use std::{collections::HashMap, future::pending, sync::Arc, time::Duration};

@@ -145,7 +145,14 @@ fn a_call_shows_how_long_its_body_is_and_no_more() {
         received: Timestamp::from_unix_millis(NOW),
     };
     let route = route(&Method::POST, &format!("{BASE}photos/signed-url")).unwrap();
-    let call = Call { route: &route, identity: &Identity::Loopback, context: &context, body: b"cccccccc" };
+    let call = Call {
+        route: &route,
+        identity: &Identity::Loopback,
+        context: &context,
+        method: &Method::POST,
+        query: "",
+        body: b"cccccccc",
+    };
     let shown = format!("{call:?}");
     assert!(shown.contains("body_bytes: 8") && !shown.contains("99, 99"), "{shown}");
 }
