@@ -6,7 +6,7 @@ use http::StatusCode;
 use thiserror::Error;
 
 use super::Answer;
-use crate::backend::upstream::UpstreamError;
+use crate::{backend::upstream::UpstreamError, tenure::TenureOver};
 
 /// One of the two ends of a transfer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -178,9 +178,17 @@ impl TransferError {
         matches!(self, Self::Unanswered { error: UpstreamError::Open(_) | UpstreamError::Busy(_), .. })
     }
 
-    /// Whether the provider did nothing of what it was asked: it says so, or was too busy to be asked.
+    /// Whether the request's last byte stayed here, as the right to send it had ended.
+    fn was_kept_here(&self) -> bool {
+        let Self::Unanswered { error: UpstreamError::Body(cause), .. } = self else { return false };
+        cause.downcast_ref::<TenureOver>().is_some()
+    }
+
+    /// Whether the provider did nothing of what it was asked: it says so, was too busy to be asked, or was not asked to the
+    /// end.
     pub fn was_refused(&self) -> bool {
         self.was_held_back()
+            || self.was_kept_here()
             || self.code() == Some("SlowDown")
             || self.status().is_some_and(|status| status.is_client_error())
     }

@@ -17,6 +17,7 @@ use wharf::{
     tenure::TenureOver,
 };
 
+use super::s3_copy_streamed::{LARGE, multipart, ranged};
 use crate::support::{
     database::{Database, LEASE, on_every_database},
     gateway::TestGateway,
@@ -140,4 +141,48 @@ async fn a_copy_whose_lease_ran_out_never_arrives() {
     let written = spare.requests().into_iter().filter(|request| request.method() == "PUT");
     let written: Vec<_> = written.filter(|request| request.is_complete).map(|request| request.body).collect();
     assert_eq!(written, [b"new"]);
+}
+
+/// What a store says of a large object.
+fn large(request: &Recorded, etag: &str) -> Answer {
+    let head = format!("HTTP/1.1 200 OK\r\netag: {etag}\r\ncontent-length: {LARGE}\r\n\r\n");
+    Answer::new(if request.method() == "HEAD" { head.into_bytes() } else { ranged(request, LARGE, etag) })
+}
+
+#[tokio::test]
+async fn a_long_copy_that_loses_its_lease_is_not_put_together() {
+    let source = Recorder::answering(|request| request.is_complete.then(|| large(request, "\"one\""))).await;
+    let gate = Arc::new(Semaphore::new(0));
+    let (held, parts) = (Arc::clone(&gate), AtomicUsize::new(0));
+    let spare = Recorder::answering(move |request| match request.method() {
+        "PUT" if request.is_complete && parts.fetch_add(1, Ordering::Relaxed) == 0 => {
+            Some(Answer::stored().after(&held))
+        }
+        "HEAD" if request.is_complete => Some(large(request, "\"whole-2\"")),
+        _ => multipart(request),
+    })
+    .await;
+    let (millis, clock) = moved();
+    let config = mirroring::config(&source.endpoint(), &[("spare", &spare.endpoint())], "");
+    let mirroring = Mirroring::start_at(config, clock).await;
+    mirroring.changed("k").await;
+    spare.until(|record| record.iter().any(|it| it.method() == "PUT" && it.is_complete)).await;
+    pass(millis, Duration::from_secs(CLAIM_LEASE_SECONDS + 1));
+    gate.add_permits(1);
+    let posts = || {
+        let posts = spare.requests().into_iter().filter(|it| it.method() == "POST" && it.is_complete);
+        posts
+            .map(|it| if it.target().ends_with("?uploads=") { "begin" } else { "complete" })
+            .collect::<Vec<_>>()
+    };
+    let is_there = || async {
+        if posts().len() < 2 {
+            pass(millis, Duration::from_secs(1));
+        }
+        mirroring.backlog("spare").await.waiting == 0
+    };
+    mirroring.until("the next copy", is_there).await;
+    assert_eq!(posts(), ["begin", "begin", "complete"]);
+    let aborted = spare.requests().into_iter().filter(|it| it.method() == "DELETE").count();
+    assert_eq!(aborted, 1, "the parts of the first do not stay");
 }
