@@ -7,15 +7,34 @@ use super::{
     checked::{BucketConfig, DirectUploads, FailoverReads, MirrorConfig},
 };
 
-/// What the buckets' mirrors do not do, each under the path of what it is about.
+/// What the buckets' mirrors and backfills do not do, each under the path of what it is about.
 pub fn notes(config: &Config) -> Vec<String> {
     config.buckets.values().flat_map(|bucket| of_bucket(config, bucket)).collect()
 }
 
 fn of_bucket(config: &Config, bucket: &BucketConfig) -> Vec<String> {
-    if bucket.mirrors.is_empty() {
-        return Vec::new();
+    let mut notes: Vec<_> = not_kept(config, bucket).into_iter().collect();
+    if !bucket.mirrors.is_empty() {
+        notes.extend(of_mirrors(config, bucket));
     }
+    notes
+}
+
+/// Where a write could overwrite what a client has written meanwhile, nothing is written unasked.
+fn not_kept(config: &Config, bucket: &BucketConfig) -> Option<String> {
+    let provider = config.providers.get(&bucket.provider)?;
+    (bucket.backfill.is_some() && !provider.account.holds_conditions()).then(|| {
+        format!(
+            "buckets.{}.backfill: what is read there is not kept here, since {} is not known to hold `If-None-Match: *` \
+             on writes here; if it does, write `conditional_writes = true` into [providers.{}]",
+            bucket.name,
+            provider.plugin.profile().title,
+            bucket.provider
+        )
+    })
+}
+
+fn of_mirrors(config: &Config, bucket: &BucketConfig) -> Vec<String> {
     let customer_keys =
         if bucket.is_teed() { "reach a mirror only while they are uploaded" } else { "are refused" };
     let not_mirrored = format!(

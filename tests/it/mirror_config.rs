@@ -7,7 +7,7 @@ use wharf::{
     config::{
         Config, ConfigError, Environment,
         checked::{EncryptionChoice, FailoverReads, FailoverWrites, MirrorMode},
-        from_toml_text,
+        from_toml_text, notes,
     },
 };
 
@@ -196,4 +196,33 @@ fn check_says_what_is_not_mirrored() {
     let off = "failover = { reads = 'off' }\naccept = { file_bytes_max = 1000 }";
     let out = checked(&(with_mirrors(off, &[cold, "provider = 'small'\nbucket = 'acme-copy'"]) + wasabi));
     assert_eq!(out.lines().filter(|line| line.starts_with("note: ")).count(), 2, "{out}");
+}
+
+#[test]
+fn a_bucket_is_filled_from_another_place_than_its_own() {
+    let from = |old: &str| with_mirrors(&format!("backfill = {{ {old} }}"), &[SPARE]);
+    let config = from_text(&from("provider = 'store', bucket = 'before', key_prefix = 'a/'")).unwrap();
+    let old = config.buckets["photos"].backfill.as_ref().unwrap();
+    assert_eq!((&*old.provider, old.bucket.as_str(), &*old.key_prefix), ("store", "before", "a/"));
+    assert!(config.needs_database());
+    for own in [
+        "provider = 'store', bucket = 'acme-photos'",
+        "provider = 'store-again', bucket = 'acme-photos', key_prefix = 'before/'",
+        "provider = 'spare', bucket = 'acme-copy'",
+    ] {
+        problems(&from(own), &["buckets.photos.backfill.bucket"]);
+    }
+    problems(&from("provider = 'nowhere', bucket = 'before'"), &["buckets.photos.backfill.provider"]);
+    problems(&from("provider = 'store'"), &["buckets.photos.backfill.bucket"]);
+}
+
+#[test]
+fn it_is_said_where_nothing_is_kept() {
+    let backfill = "backfill = { provider = 'spare', bucket = 'before' }\n";
+    let noted = |text: &str| notes(&from_text(text).unwrap());
+    let kept_not = noted(&[STORES, backfill].concat());
+    assert!(kept_not.len() == 1 && kept_not[0].contains("conditional_writes = true"), "{kept_not:?}");
+    let holds = STORES.replace("[providers.store]\n", "[providers.store]\nconditional_writes = true\n");
+    assert!(noted(&[&holds, backfill].concat()).is_empty());
+    assert!(noted(STORES).is_empty());
 }
