@@ -5,6 +5,9 @@
 //! version 5, and the bucket bounds no size                    ─→ a PUT, straight to the store
 //! else                                                        ─→ a form for Wharf's S3 endpoint, which PUTs the file
 //! ```
+//!
+//! The plugin takes the key from the form. Where the store knows the object under another one (`key_prefix`), a form for the
+//! store is what there is left when Wharf has no endpoint that browsers know.
 
 use bytes::Bytes;
 use http::{Response, header::CONTENT_TYPE};

@@ -22,7 +22,8 @@ use crate::{
 use super::{
     Call, Operation, Parts, Request, Route, UploadApi,
     body::{Body, BroughtFields, ExpiryFields, FileEntry, Metadata, Number, PutFields, Text},
-    expiry, form,
+    expiry,
+    form::{self, KeyFrom},
     multipart::{Multipart, NewUpload},
     new_key::NewKeys,
     own_door, rights,
@@ -161,9 +162,9 @@ impl<'a> Bucket<'a> {
         self.target.bucket_name()
     }
 
-    /// Whether a form for it needs no help of Wharf's.
+    /// Whether a form for it needs no help of Wharf's, and has the key as callers know it.
     pub(crate) fn takes_forms(&self) -> bool {
-        self.target.takes_forms()
+        self.target.takes_forms() && !self.target.hides_prefix()
     }
 
     /// Whether it takes files up to a size alone, which no signed URL can say.
@@ -175,7 +176,7 @@ impl<'a> Bucket<'a> {
     pub(crate) fn form(&self, file: NewFile<'_>) -> Result<NewForm, Error> {
         let body = file.into_body();
         let request = self.request(&body);
-        let form = form::sign(&Uploads::new(&request)?)?;
+        let form = form::sign(&Uploads::new(&request)?, KeyFrom::Fields)?;
         let expires_seconds = form.expiry.seconds;
         Ok(NewForm { url: form.signed.url, fields: form.signed.fields, expires_seconds })
     }

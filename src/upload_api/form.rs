@@ -22,7 +22,7 @@ use super::{
     Request,
     body::non_empty,
     expiry::{self, Expiry, SmartExpiry},
-    own_door::{OwnDoor, Purpose},
+    own_door::{OwnDoor, Purpose, public_endpoint},
     reply::{self, Hints, Object, Performance, Plain},
     storage::EncryptionReply,
     upload::{self, Placed, Uploads},
@@ -56,6 +56,15 @@ struct Reply<'a> {
     hint: Hints,
     smart_expiry: &'a SmartExpiry,
     performance: Performance<'a>,
+}
+
+/// Where a client reads the key of what it has posted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum KeyFrom {
+    /// From the reply, which calls it as the caller does.
+    Reply,
+    /// From the form, which calls it as whoever takes the form does. With a prefix that no caller sees, that should be Wharf.
+    Fields,
 }
 
 /// A form, signed.
@@ -104,7 +113,7 @@ impl FormFile<'_> {
 pub(super) fn handle(request: &Request<'_>) -> Result<Response<Full<Bytes>>, Error> {
     let target = request.target;
     let uploads = Uploads::new(request)?;
-    let Form { file, signed, expiry } = sign(&uploads)?;
+    let Form { file, signed, expiry } = sign(&uploads, KeyFrom::Reply)?;
     let fields = signed.fields.expose();
     let placed = Some(&file.placed).filter(|_| !file.is_open);
     let token = placed.map(|placed| uploads.complete_token(placed, expiry.seconds)).transpose()?;
@@ -142,11 +151,13 @@ pub(super) fn handle(request: &Request<'_>) -> Result<Response<Full<Bytes>>, Err
 }
 
 /// Signs the form that the request asks for.
-pub(super) fn sign<'f>(uploads: &Uploads<'f>) -> Result<Form<'f>, Error> {
+pub(super) fn sign<'f>(uploads: &Uploads<'f>, key_from: KeyFrom) -> Result<Form<'f>, Error> {
     let Request { body, .. } = uploads.request;
     let file = place(uploads)?;
     let expiry = expiry::choose(&body.expiry, file.placed.bytes, uploads.request.expiry_bounds())?;
-    let signed = post(uploads, &file, expiry.seconds)?;
+    let opened = open_door(uploads.request, key_from)?;
+    let door = uploads.request.target.own_door.as_ref().or(opened.as_ref());
+    let signed = post(uploads, &file, door, expiry.seconds)?;
     Ok(Form { file, signed, expiry })
 }
 
@@ -174,13 +185,16 @@ fn place<'f>(uploads: &Uploads<'f>) -> Result<FormFile<'f>, Error> {
     Ok(FormFile { placed, is_open: name.is_none(), bytes: range })
 }
 
-/// Signs the form for whoever takes it.
-fn post(uploads: &Uploads<'_>, file: &FormFile<'_>, expires_seconds: u32) -> Result<SignedForm, Error> {
+/// Signs the form for whoever takes it: Wharf's own door, or the provider.
+fn post(
+    uploads: &Uploads<'_>,
+    file: &FormFile<'_>,
+    door: Option<&OwnDoor>,
+    expires_seconds: u32,
+) -> Result<SignedForm, Error> {
     let Request { parts, call, target, .. } = uploads.request;
     let now = call.context.received;
-    let opened = open_door(uploads.request)?;
     let new = &file.placed.new;
-    let door = target.own_door.as_ref().or(opened.as_ref());
     let signing_key =
         door.map_or_else(|| parts.signing_keys.key(&target.account, now), |door| door.signing_key(now));
     let (account, bucket, key) = door.map_or_else(
@@ -198,10 +212,11 @@ fn post(uploads: &Uploads<'_>, file: &FormFile<'_>, expires_seconds: u32) -> Res
     target.plugin.form(account, &form, &signing_key, now).map_err(|problem| refused(&problem))
 }
 
-/// Wharf's own door, where the provider takes no forms.
-fn open_door(request: &Request<'_>) -> Result<Option<OwnDoor>, Error> {
+/// Wharf's own door, where the provider takes no forms, or does not call the object as the caller does.
+fn open_door(request: &Request<'_>, key_from: KeyFrom) -> Result<Option<OwnDoor>, Error> {
     let Request { parts, call, target, .. } = request;
-    if target.takes_forms() {
+    let is_better = key_from == KeyFrom::Fields && target.hides_prefix() && public_endpoint(parts).is_ok();
+    if target.takes_forms() && !is_better {
         return Ok(None);
     }
     let Some(bucket) = target.configured else {

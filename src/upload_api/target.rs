@@ -98,6 +98,11 @@ impl<'a> Target<'a> {
         self.own_door.is_some() || self.account.takes_forms()
     }
 
+    /// Whether keys begin with what no caller sees, where its URLs point.
+    pub(super) fn hides_prefix(&self) -> bool {
+        self.own_door.is_none() && !self.key_prefix().is_empty()
+    }
+
     /// The bucket as the caller calls it.
     pub(super) fn bucket_name(&self) -> &str {
         self.configured.map_or_else(|| self.bucket.as_str(), |bucket| &bucket.name)

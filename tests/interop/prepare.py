@@ -42,9 +42,9 @@ def main():
             make_bucket(store, bucket)
     rule = {
         "AllowedOrigins": [setting("INTEROP_APP_ORIGIN")],
-        "AllowedMethods": ["GET", "PUT"],
+        "AllowedMethods": ["GET", "PUT", "POST", "DELETE"],
         "AllowedHeaders": ["*"],
-        "ExposeHeaders": ["ETag"],
+        "ExposeHeaders": ["ETag", "Location"],
     }
     seaweedfs().put_bucket_cors(Bucket="interop", CORSConfiguration={"CORSRules": [rule]})
 

@@ -18,7 +18,7 @@ work=$(mktemp -d)
 results=$work/results
 wharf_pids=()
 
-ALL_SUITES="generated sdk presigned multipart browser-put browser-form botocore wharf-test demo app s3-clients s3-parity failover store-postgres store-durability kill"
+ALL_SUITES="generated sdk presigned multipart browser-put browser-form uppy botocore wharf-test demo app s3-clients s3-parity failover store-postgres store-durability kill"
 
 say() { printf '\n== %s\n' "$*"; }
 
@@ -51,13 +51,17 @@ need_packages() {
   DEBIAN_FRONTEND=noninteractive $as_root apt-get install -y -qq --no-install-recommends "${missing[@]}" >/dev/null
 }
 
-# The lock file is copied when all is in place, so an installation that was cut short is begun again.
+# The lock file is copied when all is in place, so an installation that was cut short is begun again. Two versions of Uppy
+# cannot stand side by side in one folder.
 need_node_modules() {
-  local mark=$here/node_modules/.installed
-  cmp -s "$here/package-lock.json" "$mark" && return 0
-  say "installing the SDK, S3 clients and playwright-core"
-  (cd "$here" && npm ci --no-progress --loglevel=error)
-  cp "$here/package-lock.json" "$mark"
+  local folder mark
+  for folder in "$here" "$here/uppy-5" "$here/uppy-6"; do
+    mark=$folder/node_modules/.installed
+    cmp -s "$folder/package-lock.json" "$mark" && continue
+    say "installing $(sed -n 's/^  "description": "\(.*\)",$/\1/p' "$folder/package.json")"
+    (cd "$folder" && npm ci --no-progress --loglevel=error)
+    cp "$folder/package-lock.json" "$mark"
+  done
 }
 
 need_python_packages() {
@@ -157,6 +161,7 @@ suite_presigned() { "$python" "$here/presigned.py"; }
 suite_multipart() { "$python" "$here/multipart.py"; }
 suite_browser-put() { node "$here/browser/put.mjs"; }
 suite_browser-form() { node "$here/browser/form.mjs"; }
+suite_uppy() { node "$here/browser/uppy.mjs"; }
 suite_botocore() {
   if "$python" "$here/presign_botocore.py"; then
     echo "ok botocore: its signer and Wharf's make the same signatures"

@@ -23,7 +23,7 @@ fn with_endpoint(keys: &str) -> String {
 #[tokio::test]
 async fn where_the_store_takes_forms_both_versions_get_one_for_it() {
     let store = store::start("stored-photos").await;
-    let gateway = TestGateway::start(&config(&store, "", KEY_CONFIG)).await;
+    let gateway = TestGateway::start(&config(&store, "", KEY_CONFIG).replace("site/", "")).await;
     for page in [Page::with_key(&gateway), Page::with_key(&gateway).version_5()] {
         let params = page.get(PARAMS).await;
         assert_eq!((&params["method"], &params["expires"]), (&json!("POST"), &json!(3600)));
@@ -32,7 +32,7 @@ async fn where_the_store_takes_forms_both_versions_get_one_for_it() {
         assert_eq!(params["fields"]["x-amz-meta-name"], "=?UTF-8?B?TcO2d2U=?=");
         assert_eq!(params["fields"]["success_action_status"], "201");
         let key = params["fields"]["key"].as_str().unwrap();
-        assert!(key.starts_with("site/upl") && key.ends_with("_Möwe_am_Kai.png"), "{key}");
+        assert!(key.starts_with("upl") && key.ends_with("_Möwe_am_Kai.png"), "{key}");
         let posted = post_form(None, &params, b"hello").await;
         assert_eq!(posted.status, 201, "{posted:?}");
         let object = store.directory().join("stored-photos").join(key);
@@ -56,6 +56,24 @@ async fn where_it_takes_none_version_5_puts_and_version_6_posts_to_wharf() {
     let posted = post_form(Some(gateway.s3()), &post, b"hello").await;
     assert_eq!(posted.status, 201, "{posted:?}");
     assert_eq!(stored(&store, &post["fields"]["key"]).as_deref(), Some(&b"hello"[..]));
+}
+
+#[tokio::test]
+async fn the_plugin_is_told_the_key_as_callers_know_it_wherever_that_can_be() {
+    let store = store::start("stored-photos").await;
+    let gateway = TestGateway::start(&config(&store, "", &with_endpoint(KEY_CONFIG))).await;
+    let post = Page::with_key(&gateway).get(PARAMS).await;
+    assert_eq!(post["url"], format!("{PUBLIC}/photos"));
+    assert_eq!(post_form(Some(gateway.s3()), &post, b"hello").await.status, 201);
+    assert_eq!(stored(&store, &post["fields"]["key"]).as_deref(), Some(&b"hello"[..]));
+    let put = Page::with_key(&gateway).version_5().get(PARAMS).await;
+    assert_eq!(send(None, "PUT", put["url"].as_str().unwrap(), b"hello").await.status, 200);
+    assert_eq!(stored(&store, &put["fields"]["key"]).as_deref(), Some(&b"hello"[..]));
+
+    let without = TestGateway::start(&config(&store, "", KEY_CONFIG)).await;
+    let post = Page::with_key(&without).get(PARAMS).await;
+    assert!(post["fields"]["key"].as_str().unwrap().starts_with("site/upl"), "{post}");
+    assert_eq!(post_form(None, &post, b"hello").await.status, 201);
 }
 
 #[tokio::test]
