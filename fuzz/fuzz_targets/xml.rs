@@ -9,6 +9,8 @@ fuzz_target!(|document: &[u8]| {
     let _ = xml::read_bucket_names(document);
     let _ = xml::read_upload_id(document);
     let _ = xml::read_completed(document);
+    let _ = xml::read_parts(document);
+    let _ = xml::read_uploads(document);
     let _ = xml::check_complete_multipart(document);
     let _ = xml::check(document, "AccessControlPolicy");
     if let Ok(mut rules) = xml::read_cors(document) {

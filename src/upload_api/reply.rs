@@ -124,36 +124,43 @@ pub(super) fn ok<T: Serialize>(reply: &T, bytes: usize) -> Result<Response<Full<
     Ok(sent(json))
 }
 
-/// A reply whose last field is a list of thousands, written one after the other, so that whoever makes them can let others
-/// have their turn.
+/// A reply whose last fields are lists of thousands, written one entry after the other, so that whoever makes them can let
+/// others have their turn.
 pub(super) struct LongReply {
     json: Vec<u8>,
-    is_first: bool,
+    /// What stands before the next entry.
+    separator: &'static [u8],
+    /// What stands behind the last one.
+    end: &'static [u8],
 }
 
 impl LongReply {
-    /// Begins with the fields of `head`, which has some, and then the field `list`.
-    pub(super) fn begin<T: Serialize>(head: &T, list: &str, bytes: usize) -> Result<Self, Error> {
+    /// Begins with the fields of `head`, which has some. `bytes` is about as many as there will be in all.
+    pub(super) fn begin<T: Serialize>(head: &T, bytes: usize) -> Result<Self, Error> {
         let mut json = Vec::with_capacity(bytes);
         write(head, &mut json)?;
         json.pop();
-        json.extend_from_slice(b",\"");
-        json.extend_from_slice(list.as_bytes());
-        json.extend_from_slice(b"\":[");
-        Ok(Self { json, is_first: true })
+        Ok(Self { json, separator: b"", end: b"}" })
     }
 
-    /// Adds an entry.
-    pub(super) fn push<T: Serialize>(&mut self, entry: &T) -> Result<(), Error> {
-        if !std::mem::replace(&mut self.is_first, false) {
-            self.json.push(b',');
+    /// Goes on with the list `name`, whose entries follow.
+    pub(super) fn list(&mut self, name: &'static str) {
+        self.json.extend_from_slice(self.end.strip_suffix(b"}").unwrap_or_default());
+        for piece in [",\"", name, "\":["] {
+            self.json.extend_from_slice(piece.as_bytes());
         }
+        (self.separator, self.end) = (b"", b"]}");
+    }
+
+    /// Adds an entry to the list.
+    pub(super) fn push<T: Serialize>(&mut self, entry: &T) -> Result<(), Error> {
+        self.json.extend_from_slice(std::mem::replace(&mut self.separator, b","));
         write(entry, &mut self.json)
     }
 
     /// 200 with all of it.
     pub(super) fn end(mut self) -> Response<Full<Bytes>> {
-        self.json.extend_from_slice(b"]}");
+        self.json.extend_from_slice(self.end);
         sent(self.json)
     }
 }
@@ -197,15 +204,23 @@ mod tests {
         struct Head {
             success: bool,
         }
-        let text = |entries: &[&str]| {
-            let mut reply = LongReply::begin(&Head { success: true }, "urls", 0).unwrap();
-            for entry in entries {
-                reply.push(&Plain(entry)).unwrap();
+        let text = |lists: &[(&'static str, &[&str])]| {
+            let mut reply = LongReply::begin(&Head { success: true }, 0).unwrap();
+            for (name, entries) in lists {
+                reply.list(name);
+                for entry in *entries {
+                    reply.push(&Plain(entry)).unwrap();
+                }
             }
-            String::from_utf8(reply.json.clone()).unwrap() + "]}"
+            reply.json.extend_from_slice(reply.end);
+            String::from_utf8(reply.json).unwrap()
         };
-        assert_eq!(text(&[]), r#"{"success":true,"urls":[]}"#);
-        assert_eq!(text(&["a", "b"]), r#"{"success":true,"urls":["a","b"]}"#);
+        assert_eq!(text(&[]), r#"{"success":true}"#);
+        assert_eq!(text(&[("urls", &[])]), r#"{"success":true,"urls":[]}"#);
+        assert_eq!(
+            text(&[("parts", &["a", "b"]), ("none", &[]), ("urls", &["c"])]),
+            r#"{"success":true,"parts":["a","b"],"none":[],"urls":["c"]}"#
+        );
     }
 
     proptest! {

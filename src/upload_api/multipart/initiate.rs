@@ -81,7 +81,7 @@ async fn answer(request: &Request<'_>) -> Answer {
         performance: request.performance(),
     };
     let bytes = REPLY_BYTES + urls::bytes(&urls, plan.count().into());
-    let mut reply = LongReply::begin(&head, "partUrls", bytes)?;
+    let mut reply = LongReply::begin(&head, bytes)?;
     urls::write(&mut reply, &urls, 1..=plan.count()).await?;
     Ok(reply.end())
 }

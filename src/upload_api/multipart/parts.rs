@@ -1,8 +1,6 @@
 //! `{provider}/multipart/parts`: what is stored already, and URLs for what is missing, so that an upload goes on after its
 //! page was loaded again.
 
-use std::collections::BTreeMap;
-
 use futures_util::{FutureExt, future::BoxFuture};
 use serde::Serialize;
 use wharf_wire::{date::Timestamp, xml::ListedPart};
@@ -33,7 +31,6 @@ struct Reply<'a> {
     /// `null` with `partCount` where it is not known how the file is cut.
     part_size: Option<u64>,
     part_count: Option<u16>,
-    parts: Vec<StoredPart<'a>>,
     expires_in: u32,
     expires_at: String,
     hint: Hints,
@@ -62,7 +59,6 @@ async fn answer(request: &Request<'_>) -> Answer {
     let expires_in = expiry::choose(&body.expiry, rest, request.expiry_bounds())?.seconds;
     let multipart = request.multipart();
     let stored = multipart.stored(&upload).await?;
-    let missing = missing(&stored, plan);
     let urls = multipart.part_urls(&upload, expires_in)?;
     let key = upload.key.as_str();
     let head = Reply {
@@ -73,7 +69,6 @@ async fn answer(request: &Request<'_>) -> Answer {
         object_key: key,
         part_size: plan.map(Plan::part_bytes),
         part_count: plan.map(Plan::count),
-        parts: stored.iter().map(StoredPart::of).collect(),
         expires_in,
         expires_at: request.expires_at(expires_in),
         hint: Hints::default().when(
@@ -83,9 +78,15 @@ async fn answer(request: &Request<'_>) -> Answer {
         ),
         performance: request.performance(),
     };
-    let bytes = REPLY_BYTES + PART_BYTES * stored.len() + urls::bytes(&urls, missing.len());
-    let mut reply = LongReply::begin(&head, "partUrls", bytes)?;
-    urls::write(&mut reply, &urls, missing.into_iter()).await?;
+    let missing = missing(&stored, plan);
+    let bytes = REPLY_BYTES + PART_BYTES * stored.len() + urls::bytes(&urls, missing.clone().count());
+    let mut reply = LongReply::begin(&head, bytes)?;
+    reply.list("parts");
+    for (index, part) in stored.iter().enumerate() {
+        reply.push(&StoredPart::of(part))?;
+        urls::pause_after(index).await;
+    }
+    urls::write(&mut reply, &urls, missing).await?;
     Ok(reply.end())
 }
 
@@ -98,17 +99,16 @@ fn plan(request: &Request<'_>, upload: &Upload) -> Result<Option<Plan>, Error> {
 }
 
 /// The parts that are to be sent: those that are not there, and those that are of another size than planned. Without a plan,
-/// the gaps below the last part that is there.
-fn missing(stored: &[ListedPart], plan: Option<Plan>) -> Vec<u16> {
-    let sizes: BTreeMap<u16, u64> = stored.iter().map(|part| (part.number, part.bytes)).collect();
-    let last = sizes.last_key_value().map_or(0, |(number, _)| *number);
-    let count = plan.map_or(last, Plan::count);
-    let is_missing = |number: &u16| match (sizes.get(number), plan) {
-        (None, _) => true,
-        (Some(bytes), Some(plan)) => plan.bytes_of(*number) != Some(*bytes),
-        (Some(_), None) => false,
+/// the gaps below the last part that is there. `stored` is in the order of the numbers.
+fn missing(stored: &[ListedPart], plan: Option<Plan>) -> impl Iterator<Item = u16> + Clone {
+    let last = stored.last().map_or(0, |part| part.number);
+    let is_missing = move |number: &u16| {
+        let found = stored.binary_search_by_key(number, |part| part.number);
+        let found = found.ok().and_then(|index| stored.get(index));
+        let planned = plan.and_then(|plan| plan.bytes_of(*number));
+        found.is_none_or(|part| planned.is_some_and(|bytes| bytes != part.bytes))
     };
-    (1..=count).filter(is_missing).collect()
+    (1..=plan.map_or(last, Plan::count)).filter(is_missing)
 }
 
 impl<'a> StoredPart<'a> {
@@ -137,18 +137,22 @@ mod tests {
         parts.iter().map(part).collect()
     }
 
+    fn missing_of(parts: &[(u16, u64)], plan: Option<Plan>) -> Vec<u16> {
+        missing(&stored(parts), plan).collect()
+    }
+
     #[test]
     fn what_is_not_there_or_of_another_size_is_missing() {
         let plan = Plan::sealed((25, 10));
-        assert_eq!(missing(&[], plan), [1, 2, 3]);
-        assert_eq!(missing(&stored(&[(1, 10), (3, 5)]), plan), [2]);
-        assert_eq!(missing(&stored(&[(1, 10), (2, 9), (3, 10)]), plan), [2, 3]);
-        assert!(missing(&stored(&[(1, 10), (2, 10), (3, 5), (9, 10)]), plan).is_empty());
+        assert_eq!(missing_of(&[], plan), [1, 2, 3]);
+        assert_eq!(missing_of(&[(1, 10), (3, 5)], plan), [2]);
+        assert_eq!(missing_of(&[(1, 10), (2, 9), (3, 10)], plan), [2, 3]);
+        assert!(missing_of(&[(1, 10), (2, 10), (3, 5), (9, 10)], plan).is_empty());
     }
 
     #[test]
     fn without_a_plan_only_gaps_are_known() {
-        assert!(missing(&[], None).is_empty());
-        assert_eq!(missing(&stored(&[(2, 10), (5, 1)]), None), [1, 3, 4]);
+        assert!(missing_of(&[], None).is_empty());
+        assert_eq!(missing_of(&[(2, 10), (5, 1)], None), [1, 3, 4]);
     }
 }
