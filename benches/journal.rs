@@ -54,8 +54,8 @@ async fn measure() {
     show("write and fdatasync of 4 KiB, alone", &bare_writes(folder.path()));
     show("intent, 1 caller", &intents(store.journal(), 1, Pace::Saturated, 500).await);
     show("intent, 64 callers", &intents(store.journal(), 64, Pace::Saturated, 200).await);
-    for per_second in [500, 1000, 2000, 4000] {
-        let measured = intents(store.journal(), 64, Pace::Each(64.0 / per_second as f64), 100).await;
+    for per_second in [500.0, 1000.0, 2000.0, 4000.0] {
+        let measured = intents(store.journal(), 64, Pace::Each(64.0 / per_second), 100).await;
         show(&format!("intent, 64 callers, {per_second} a second in all"), &measured);
     }
     clear(store.journal()).await;
