@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use wharf::store::FILL_LEASE_SECONDS;
 
-use crate::support::database::{LATE_EFFECT, on_every_database};
+use crate::support::database::{Database, LATE_EFFECT, on_every_database};
 
 const BUCKET: &str = "photos";
 
@@ -59,4 +59,21 @@ on_every_database! {
         journal.end_fill(next, false).await.unwrap();
         assert!(journal.begin_fill(BUCKET, "lost").await.unwrap().is_some(), "nothing is left of it");
     }
+}
+
+#[tokio::test]
+async fn a_delete_at_one_node_and_a_fill_at_another_meet() {
+    let Some(mut database) = Database::postgres().await else { return };
+    let (one, two) = (database.open().await, database.open_node().await);
+    let mut fills = 0;
+    for index in 0..200 {
+        let key = format!("k{index}");
+        let keys = [key.as_str()];
+        let (buried, begun) =
+            tokio::join!(one.journal().bury(BUCKET, &keys), two.journal().begin_fill(BUCKET, &key));
+        let (is_filling, has_begun) = (buried.unwrap(), begun.unwrap().is_some());
+        assert_eq!(is_filling, has_begun, "{key}: whoever comes second knows of the first");
+        fills += u32::from(has_begun);
+    }
+    println!("{fills} of 200 fills came first");
 }
