@@ -1,4 +1,4 @@
-//! What the journal asks of the writer.
+//! What the journal and others ask of the writer.
 
 use std::{collections::BTreeMap, sync::Arc};
 
@@ -18,6 +18,7 @@ use super::{
     rows::RowKey,
     tee::TeeNote,
     usage::UsageWrite,
+    webhooks::{ClaimedDelivery, DeliveryClaiming, Webhook, WebhookWrite},
 };
 
 /// A question, and where its answer goes.
@@ -44,6 +45,9 @@ pub(super) enum Command {
     Bury(Asked<Burying, bool>),
     Fill(Asked<Filling, Option<u64>>),
     Usage(Asked<UsageWrite, ()>),
+    WebhookWrite(Asked<WebhookWrite, u64>),
+    WebhookClaim(Asked<DeliveryClaiming, Vec<ClaimedDelivery>>),
+    WebhookLook(Asked<u32, Vec<Webhook>>),
 }
 
 /// An intent without an id yet.

@@ -13,11 +13,12 @@ use super::{
 };
 
 /// In order; what has been released is never changed again. Each stands by itself, so that one may come in late.
-const MIGRATIONS: [(i64, &str); 6] = [
+const MIGRATIONS: [(i64, &str); 7] = [
     (1, include_str!("migrations/0001_journal.sql")),
     (2, include_str!("migrations/0002_places.sql")),
     (3, include_str!("migrations/0003_tee.sql")),
     (4, include_str!("migrations/0004_failed.sql")),
+    (5, include_str!("migrations/0005_webhooks.sql")),
     (6, include_str!("migrations/0006_backfills.sql")),
     (7, include_str!("migrations/0007_usage.sql")),
 ];

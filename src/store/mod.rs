@@ -1,6 +1,6 @@
 //! The database: SQLite in the data directory by default, PostgreSQL by URL where several nodes share it.
 //!
-//! It holds what has to outlive a crash: the [`Journal`] of mirrored keys. Nothing is kept in memory that grows with the
+//! It holds what has to outlive a crash: the [`Journal`] of mirrored keys, and [`WebhookRows`]. Nothing is kept in memory that grows with the
 //! number of keys.
 //!
 //! ```text
@@ -31,6 +31,7 @@ mod sql;
 mod tee;
 mod usage;
 mod wake;
+mod webhooks;
 mod writer;
 
 use std::{fs::File, path::Path, sync::Arc, time::Duration};
@@ -51,6 +52,10 @@ pub use self::{
     shared::SharedStore,
     tee::{StaleTee, TeeName, TeePart},
     usage::UsageRow,
+    webhooks::{
+        ClaimedDelivery, Delivery, DeliveryBacklog, DeliveryEnd, DeliveryState, NewDelivery, Webhook,
+        WebhookKind, WebhookRows,
+    },
 };
 
 use self::{
@@ -69,6 +74,7 @@ const QUESTIONS_MAX: usize = 1024;
 #[derive(Debug, Clone)]
 pub struct Store {
     journal: Journal,
+    webhooks: WebhookRows,
 }
 
 impl Store {
@@ -104,6 +110,11 @@ impl Store {
     /// The journal of mirrored keys.
     pub fn journal(&self) -> &Journal {
         &self.journal
+    }
+
+    /// Webhooks, and what is to be delivered to them.
+    pub fn webhooks(&self) -> &WebhookRows {
+        &self.webhooks
     }
 }
 
@@ -159,7 +170,8 @@ impl Opened {
             reader.close().await;
             drop(lock);
         });
-        let journal = Journal::new(sender, self.reader, self.wakes, (self.clock, serves));
-        Store { journal: journal.resting_on(self.tenure) }
+        let journal = Journal::new(sender, self.reader, Arc::clone(&self.wakes), (self.clock, serves));
+        let journal = journal.resting_on(self.tenure);
+        Store { webhooks: WebhookRows::new(journal.clone(), self.wakes), journal }
     }
 }

@@ -143,7 +143,7 @@ impl Sql {
 }
 
 /// An error as it can be stored: of bounded length, and without NUL.
-fn shown(error: &str) -> String {
+pub(super) fn shown(error: &str) -> String {
     error.chars().filter(|character| *character != '\0').take(ERROR_CHARACTERS_MAX).collect()
 }
 

@@ -73,6 +73,7 @@ mod store_journal;
 mod store_model;
 mod store_tenure;
 mod store_usage;
+mod store_webhooks;
 mod support;
 mod upload_analytics;
 mod upload_complete;

@@ -27,7 +27,11 @@ use crate::{
     },
 };
 
-use super::{intents::add_settlements, work::Work};
+use super::{
+    intents::add_settlements,
+    webhooks::{WebhookAnswers, WebhookBatch},
+    work::Work,
+};
 
 /// Commands in one transaction, and the rows that they bring. Harm: everybody waits for the end of a large one.
 const COMMANDS_MAX: usize = 256;
@@ -50,6 +54,7 @@ pub(super) struct Batch {
     buries: Vec<Asked<Burying, bool>>,
     fills: Vec<Asked<Filling, Option<u64>>>,
     usage: Vec<Asked<UsageWrite, ()>>,
+    webhooks: WebhookBatch,
     settlements: Vec<Settlement>,
     /// The intents of `opens`, in order, with their ids.
     pub(super) opened: Vec<Arc<OpenIntent>>,
@@ -76,6 +81,7 @@ pub(super) struct Answers {
     forgets: Vec<u64>,
     buries: Vec<bool>,
     fills: Vec<Option<u64>>,
+    pub(super) webhooks: WebhookAnswers,
     pub(super) woken: BTreeSet<(Arc<str>, Arc<str>)>,
     /// Whether there is more to promote.
     pub(super) has_more: bool,
@@ -103,6 +109,9 @@ impl Batch {
             Command::Record(asked) => asked.question.equal.len(),
             Command::Bury(asked) => asked.question.keys.len(),
             Command::Usage(asked) => asked.question.rows.len(),
+            Command::WebhookWrite(asked) => asked.question.rows(),
+            Command::WebhookClaim(asked) => asked.question.count_max as usize,
+            Command::WebhookLook(asked) => asked.question as usize,
             Command::Lease(_)
             | Command::Finish(_)
             | Command::Redrive(_)
@@ -127,6 +136,9 @@ impl Batch {
             Command::Bury(asked) => push(&mut self.buries, asked),
             Command::Fill(asked) => push(&mut self.fills, asked),
             Command::Usage(asked) => push(&mut self.usage, asked),
+            Command::WebhookWrite(asked) => self.webhooks.write(asked),
+            Command::WebhookClaim(asked) => self.webhooks.claim(asked),
+            Command::WebhookLook(asked) => self.webhooks.look(asked),
         }
     }
 
@@ -212,8 +224,9 @@ impl Batch {
         for claiming in questions(&self.claims) {
             claims.push(work.claim(claiming, token()).await?);
         }
+        let webhooks = self.webhooks.apply(work, token).await?;
         let woken = BTreeSet::new();
-        Ok(Answers { claims, leases, finishes, redrives, forgets, buries, fills, woken, has_more })
+        Ok(Answers { claims, leases, finishes, redrives, forgets, buries, fills, webhooks, woken, has_more })
     }
 
     async fn backfill(
@@ -246,7 +259,7 @@ impl Batch {
     }
 
     /// Tells everybody what came of it.
-    pub(super) fn answer(self, answers: Answers, settlements: &Arc<Settlements>) {
+    pub(super) fn answer(mut self, answers: Answers, settlements: &Arc<Settlements>) {
         let mut opened = self.opened.into_iter();
         for asked in self.opens {
             let intents = opened.by_ref().take(asked.question.len());
@@ -278,10 +291,11 @@ impl Batch {
         answer_each(self.leases, answers.leases);
         answer_each(self.finishes, answers.finishes);
         answer_each(self.redrives, answers.redrives);
+        self.webhooks.answer(answers.webhooks);
     }
 
     /// Tells everybody that nothing was done; the outcomes, which are to be tried again.
-    pub(super) fn refuse(self, error: &JournalError) -> Vec<Settlement> {
+    pub(super) fn refuse(mut self, error: &JournalError) -> Vec<Settlement> {
         refuse_each(self.opens, error);
         refuse_each(self.marks, error);
         refuse_each(self.claims, error);
@@ -296,6 +310,7 @@ impl Batch {
         refuse_each(self.buries, error);
         refuse_each(self.fills, error);
         refuse_each(self.usage, error);
+        self.webhooks.refuse(error);
         self.settlements
     }
 
@@ -320,23 +335,26 @@ impl<Question, Answer> Asked<Question, Answer> {
     }
 }
 
-fn push<Question, Answer>(batch: &mut Vec<Asked<Question, Answer>>, asked: Asked<Question, Answer>) {
+pub(super) fn push<Question, Answer>(
+    batch: &mut Vec<Asked<Question, Answer>>,
+    asked: Asked<Question, Answer>,
+) {
     if !asked.reply.is_closed() {
         batch.push(asked);
     }
 }
 
-fn questions<Question, Answer>(asked: &[Asked<Question, Answer>]) -> Vec<&Question> {
+pub(super) fn questions<Question, Answer>(asked: &[Asked<Question, Answer>]) -> Vec<&Question> {
     asked.iter().map(|asked| &asked.question).collect()
 }
 
-fn answer_each<Question, Answer>(asked: Vec<Asked<Question, Answer>>, answers: Vec<Answer>) {
+pub(super) fn answer_each<Question, Answer>(asked: Vec<Asked<Question, Answer>>, answers: Vec<Answer>) {
     for (asked, answer) in asked.into_iter().zip(answers) {
         asked.answer(Ok(answer));
     }
 }
 
-fn refuse_each<Question, Answer>(asked: Vec<Asked<Question, Answer>>, error: &JournalError) {
+pub(super) fn refuse_each<Question, Answer>(asked: Vec<Asked<Question, Answer>>, error: &JournalError) {
     for asked in asked {
         asked.answer(Err(error.clone()));
     }

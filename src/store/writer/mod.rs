@@ -20,6 +20,7 @@ mod sayings;
 mod syncs;
 mod tees;
 mod usage;
+mod webhooks;
 mod work;
 
 use std::{collections::HashMap, future::pending, sync::Arc, time::Duration};
@@ -214,6 +215,9 @@ impl Writer {
                 }
                 for (bucket, mirror) in &answers.woken {
                     self.parts.wakes.wake(bucket, mirror);
+                }
+                if answers.webhooks.has_work {
+                    self.parts.wakes.wake_deliveries();
                 }
                 let has_more = answers.has_more;
                 batch.answer(answers, &self.settlements);

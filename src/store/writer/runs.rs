@@ -68,7 +68,7 @@ impl Work<'_> {
         let mut sql = self.sql("UPDATE dirty SET leased_until = ");
         sql.time(now).push(", ready = MAX(due, ").time(now).push(") WHERE leased_until > ").time(now);
         self.execute(&sql).await?;
-        Ok(())
+        self.end_lost_deliveries().await
     }
 
     /// Takes some intents whose run is no more for changes. Whether there were any.
