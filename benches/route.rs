@@ -27,6 +27,7 @@ use wharf::{
     store::SharedStore,
     upload_api::{Call, Parts, UploadApi, route},
     usage::Usage,
+    webhooks::{WebhookMetrics, Webhooks},
 };
 
 use bodies::{BROUGHT, CONFIGURED};
@@ -103,6 +104,7 @@ fn api() -> UploadApi {
         origins: Arc::new(Origins::new(&config, &shared, None).unwrap()),
         usage: Usage::new(SharedStore::new(Clock::System)),
         mirrors: Arc::new(Mirrors::new(SharedStore::new(Clock::System))),
+        webhooks: Webhooks::new(SharedStore::new(Clock::System), Clock::System, WebhookMetrics::default()),
         signing_keys,
         sealer: Arc::new(Sealer::new(&[SecretString::from("00".repeat(32))]).unwrap()),
         config: Arc::new(config),

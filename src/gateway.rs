@@ -5,6 +5,7 @@
 //!       ├─→ Live rules, certificates ─────────────────────────────────────↗
 //!       ├─→ Origins (a client for each provider) ─→ S3 endpoint ─→ Pipeline ─→ s3 door
 //!       ├─→ SharedStore (the database, opened with the first setting that needs one)
+//!       ├─→ Webhooks (who is told of uploads; they record and deliver) ─→ Mirrors, API
 //!       ├─→ Mirrors (the journal of mirrored buckets) ─↗
 //!       │      └─→ Workers (they copy what the journal says)
 //!       ├─→ AppProxy (a client for the app behind Wharf) ─→ Pipeline ─→ api door
@@ -46,6 +47,7 @@ use crate::{
     store::{SharedStore, StoreError},
     upload_api::{Janitor, Parts, UploadApi},
     usage::Usage,
+    webhooks::{self, WebhookError, Webhooks},
 };
 
 /// Derived signing keys that are kept, about 200 bytes each. Callers that bring credentials fill this, so it is bounded.
@@ -72,6 +74,9 @@ pub enum StartError {
     /// The database.
     #[error(transparent)]
     Store(#[from] StoreError),
+    /// Webhooks.
+    #[error(transparent)]
+    Webhooks(#[from] WebhookError),
     /// Buckets and mirrors that are elsewhere now, and cannot be yet.
     #[error(transparent)]
     Move(#[from] MoveError),
@@ -101,6 +106,7 @@ struct Core {
     live: Arc<Live>,
     certificates: DoorCertificates,
     store: SharedStore,
+    webhooks: Webhooks,
     mirrors: Arc<Mirrors>,
     usage: Usage,
     /// Begun with the first configuration that has mirrors.
@@ -121,7 +127,7 @@ impl Gateway {
     /// Starts to serve as `config` says.
     pub async fn start(config: Config, clock: Clock) -> Result<Self, StartError> {
         let (drain, admin_drain) = (Drain::default(), Drain::default());
-        let core = Arc::new(Core::new(config, clock, drain.clone()).await?);
+        let core = Arc::new(Box::pin(Core::new(config, clock, drain.clone())).await?);
         let snapshot = core.pipeline.snapshot();
         let (server, metrics) = (&snapshot.config.server, &core.shared.metrics);
         let api = core.open(&server.api, core.certificates.api.as_ref(), metrics.api_door.clone()).await?;
@@ -170,7 +176,7 @@ impl Gateway {
     /// Puts a configuration in force for requests to come. If it could not be loaded or fails, all stays as it was.
     pub async fn reload(&self, loaded: Result<Config, ConfigError>) -> Result<(), StartError> {
         let outcome = match loaded {
-            Ok(config) => self.core.reload(config).await,
+            Ok(config) => Box::pin(self.core.reload(config)).await,
             Err(problems) => Err(problems.into()),
         };
         self.core.shared.metrics.reload(outcome.is_ok());
@@ -186,7 +192,8 @@ impl Gateway {
         if let Err(error) = self.core.usage.write(&config, self.core.shared.clock.now()).await {
             tracing::warn!(%error, "the last usage could not be written");
         }
-        // What requests have settled is written before the process ends.
+        // What requests have told and settled is written before the process ends.
+        self.core.webhooks.close().await;
         self.core.store.close().await;
         self.admin_drain.finish(ADMIN_DRAIN_TIMEOUT).await;
         in_time
@@ -207,16 +214,21 @@ impl Core {
         let live = Arc::new(Live::new(&config.server));
         let certificates = DoorCertificates::read(&config.server)?;
         let store = SharedStore::new(clock);
-        let mirrors = Arc::new(Mirrors::new(store.clone()).counted_in(Arc::clone(&metrics)));
-        let usage = Usage::new(store.clone());
+        let webhooks = Webhooks::new(store.clone(), clock, metrics.webhooks.clone());
+        let mirrors = Mirrors::new(store.clone()).counted_in(Arc::clone(&metrics)).telling(webhooks.clone());
+        let (mirrors, usage) = (Arc::new(mirrors), Usage::new(store.clone()));
         store.prepare(&config).await?;
         mirrors.prepare(&config, &drain);
-        let snapshot = snapshot(config, &shared, (&mirrors, &usage), &drain, None)?;
+        let tellers = Tellers { mirrors: &mirrors, webhooks: &webhooks, usage: &usage };
+        let snapshot = snapshot(config, &shared, tellers, &drain, None)?;
         mirrors.settle(&snapshot.config).await?;
+        webhooks.prepare(&snapshot.config).await?;
         let pipeline = Arc::new(Pipeline::new(snapshot, clock, metrics));
         let workers = OnceLock::new();
-        let core = Self { shared, pipeline, live, certificates, store, mirrors, usage, workers, drain };
+        let core =
+            Self { shared, pipeline, live, certificates, store, webhooks, mirrors, usage, workers, drain };
         core.mirror();
+        core.deliver();
         Ok(core)
     }
 
@@ -255,6 +267,20 @@ impl Core {
         }
     }
 
+    /// Has webhooks told, as the configuration in force says.
+    fn deliver(&self) {
+        let pipeline = Arc::clone(&self.pipeline);
+        let current = move || {
+            let snapshot = pipeline.snapshot();
+            webhooks::Current {
+                config: Arc::clone(&snapshot.config),
+                origins: Arc::clone(&snapshot.origins),
+                sealer: Arc::clone(&snapshot.sealer),
+            }
+        };
+        self.webhooks.start(&self.drain, current);
+    }
+
     async fn open(
         &self,
         listener: &Listener,
@@ -273,14 +299,16 @@ impl Core {
         let server = config.server.clone();
         self.store.prepare(&config).await?;
         self.mirrors.prepare(&config, &self.drain);
-        let snapshot =
-            snapshot(config, &self.shared, (&self.mirrors, &self.usage), &self.drain, Some(&previous))?;
+        let tellers = Tellers { mirrors: &self.mirrors, webhooks: &self.webhooks, usage: &self.usage };
+        let snapshot = snapshot(config, &self.shared, tellers, &self.drain, Some(&previous))?;
         self.mirrors.settle(&snapshot.config).await?;
+        self.webhooks.prepare(&snapshot.config).await?;
         // From here on nothing can fail.
         self.certificates.replace(&certificates);
         self.live.replace(&server);
         self.pipeline.replace(snapshot);
         self.mirror();
+        self.deliver();
         Ok(())
     }
 }
@@ -291,10 +319,18 @@ fn in_force(pipeline: &Pipeline) -> Current {
     Current { config: Arc::clone(&snapshot.config), origins: Arc::clone(&snapshot.origins) }
 }
 
+/// Who is told of what doors do.
+#[derive(Clone, Copy)]
+struct Tellers<'a> {
+    mirrors: &'a Arc<Mirrors>,
+    webhooks: &'a Webhooks,
+    usage: &'a Usage,
+}
+
 fn snapshot(
     config: Config,
     shared: &Shared,
-    (mirrors, usage): (&Arc<Mirrors>, &Usage),
+    Tellers { mirrors, webhooks, usage }: Tellers<'_>,
     drain: &Drain,
     previous: Option<&Snapshot>,
 ) -> Result<Snapshot, StartError> {
@@ -322,6 +358,7 @@ fn snapshot(
         origins: Arc::clone(&origins),
         mirrors: Arc::clone(mirrors),
         usage: usage.clone(),
+        webhooks: webhooks.clone(),
         rate_limits: Arc::clone(&rate_limits),
         sealer: Arc::clone(&sealer),
         clock: *clock,

@@ -28,3 +28,4 @@ pub mod tenure;
 pub mod transfer;
 pub mod upload_api;
 pub mod usage;
+pub mod webhooks;

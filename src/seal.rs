@@ -36,8 +36,8 @@ const SALT_BYTES: usize = 16;
 const NONCE_BYTES: usize = 12;
 const TAG_BYTES: usize = 16;
 const KEY_BYTES: usize = 32;
-/// Characters of the longest token that is looked at; ours are a tenth of it.
-const TOKEN_CHARACTERS_MAX: usize = 16 * 1024;
+/// Characters of the longest token that is looked at; those that callers carry are a tenth of it.
+pub const TOKEN_CHARACTERS_MAX: usize = 16 * 1024;
 
 /// Why a token was not opened. It says no more, on purpose.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
@@ -81,6 +81,8 @@ pub enum Purpose {
     Listing,
     /// A token that a page shows in place of a key.
     Page,
+    /// A webhook's address and secret, in the database.
+    Webhook,
 }
 
 impl Purpose {
@@ -92,6 +94,7 @@ impl Purpose {
             Self::Upload => b"\x01wharf upload 1",
             Self::Listing => b"\x01wharf listing 1",
             Self::Page => b"\x01wharf page 1",
+            Self::Webhook => b"\x01wharf webhook 1",
         }
     }
 }

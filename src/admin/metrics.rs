@@ -9,11 +9,12 @@ use prometheus_client::{
     registry::Registry,
 };
 
-use super::mirrors::MirrorFamilies;
+use super::{mirrors::MirrorFamilies, webhooks};
 use crate::{
     backend::{OriginMetrics, Outcome},
     mirror::{MirrorMetrics, ReadKind},
     server::DoorMetrics,
+    webhooks::WebhookMetrics,
 };
 
 /// Seconds; a signed URL takes tens of microseconds, a slow provider seconds.
@@ -30,6 +31,8 @@ pub struct Metrics {
     reloads: Family<ReloadLabels, Counter>,
     origins: OriginFamilies,
     mirrors: MirrorFamilies,
+    /// Deliveries to webhooks.
+    pub webhooks: WebhookMetrics,
     /// Requests that were admitted and whose reply has not been handed over.
     pub requests_in_flight: Gauge,
     /// The upload API's connections.
@@ -91,6 +94,7 @@ impl Default for Metrics {
             reloads: Family::default(),
             origins: OriginFamilies::default(),
             mirrors: MirrorFamilies::default(),
+            webhooks: WebhookMetrics::default(),
             requests_in_flight: Gauge::default(),
             api_door: DoorMetrics::default(),
             s3_door: DoorMetrics::default(),
@@ -100,6 +104,7 @@ impl Default for Metrics {
         metrics.register_doors();
         metrics.register_origins();
         metrics.mirrors.register(&mut metrics.registry);
+        metrics.webhooks = webhooks::register(&mut metrics.registry);
         metrics
     }
 }

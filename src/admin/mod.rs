@@ -3,6 +3,7 @@
 mod metrics;
 mod mirrors;
 mod page;
+mod webhooks;
 
 use std::{net::SocketAddr, sync::Arc};
 

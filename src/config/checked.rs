@@ -2,6 +2,7 @@
 
 mod events;
 mod mirroring;
+mod webhooks;
 
 use std::{
     borrow::Cow, collections::BTreeMap, net::SocketAddr, num::NonZeroU32, path::PathBuf, sync::Arc,
@@ -28,6 +29,7 @@ pub use events::{EventsConfig, Topic};
 pub use mirroring::{
     BackfillConfig, Failover, FailoverReads, FailoverWrites, MirrorConfig, MirrorMode, Mirroring, SweepConfig,
 };
+pub use webhooks::WebhooksConfig;
 
 /// Everything that Wharf was told.
 #[derive(Debug)]
@@ -46,6 +48,8 @@ pub struct Config {
     pub store: StoreConfig,
     /// What is counted.
     pub usage: UsageConfig,
+    /// Who is told of uploads.
+    pub webhooks: WebhooksConfig,
     /// The app behind Wharf, if there is one.
     pub upstream: Option<UpstreamConfig>,
     /// What holds for all mirrors.
@@ -73,7 +77,7 @@ impl Config {
 
     /// Whether anything is to be kept that must outlive the process.
     pub fn needs_database(&self) -> bool {
-        self.has_mirrors() || self.has_backfills() || self.usage.enabled
+        self.has_mirrors() || self.has_backfills() || self.usage.enabled || self.webhooks.enabled
     }
 }
 

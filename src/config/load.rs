@@ -23,7 +23,7 @@ use super::{
     problem::{Origins, Problem},
     providers,
     raw::{Document, Table},
-    s3, server, store, upload, upstream, usage,
+    s3, server, store, upload, upstream, usage, webhooks,
 };
 
 /// The config file when neither the command line nor the environment names one, and it is there.
@@ -132,6 +132,7 @@ pub(super) fn config(root: &mut Table<'_>) -> Config {
     let s3 = root.section("s3", s3::read);
     let store = root.section("store", store::read);
     let usage = root.section("usage", usage::read);
+    let webhooks = root.section("webhooks", webhooks::read);
     let upstream = root.table("upstream", |table| upstream::read(table, &server));
     let mirroring = root.section("mirroring", mirrors::settings);
     let providers = providers::read(root);
@@ -147,6 +148,7 @@ pub(super) fn config(root: &mut Table<'_>) -> Config {
         s3,
         store,
         usage,
+        webhooks,
         upstream,
         mirroring,
         providers: providers.into_iter().filter_map(by_name).collect(),

@@ -2,7 +2,7 @@
 //!
 //! ```text
 //! file ────┐
-//!          ├─ figment ─→ raw::Table ─→ server, log, upload, companion, s3, store, usage, upstream, mirroring, providers → buckets → keys, jwt ─→ Config
+//!          ├─ figment ─→ raw::Table ─→ server, log, upload, companion, s3, store, usage, webhooks, upstream, mirroring, providers → buckets → keys, jwt ─→ Config
 //! WHARF_… ─┘                └─ every problem, with its key path ─→ ConfigError
 //! ```
 //!
@@ -38,6 +38,7 @@ mod upload;
 mod upstream;
 mod usage;
 mod watch;
+mod webhooks;
 
 pub use checked::Config;
 pub use environment::Environment;

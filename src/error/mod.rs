@@ -123,6 +123,9 @@ codes! {
     InvalidPartsFormat InvalidArgument "INVALID_PARTS_FORMAT" BAD_REQUEST Client "`parts` is not a list of parts.";
     InvalidPermissions InvalidArgument "INVALID_PERMISSIONS" BAD_REQUEST Client "`permissions` is not a list of those that there are.";
     NoS3Endpoint NotImplemented "NO_S3_ENDPOINT" NOT_IMPLEMENTED Gateway "What was asked for takes Wharf's own S3 endpoint, which is not set up.";
+    WebhooksDisabled AccessDenied "WEBHOOKS_DISABLED" FORBIDDEN Client "The configuration has no webhooks.";
+    WebhookNotFound InvalidRequest "WEBHOOK_NOT_FOUND" NOT_FOUND Client "The caller has no such webhook.";
+    TooManyWebhooks InvalidRequest "TOO_MANY_WEBHOOKS" CONFLICT Client "There are as many webhooks for buckets as can be.";
     SigningError InternalError "S3_SIGNING_ERROR" INTERNAL_SERVER_ERROR Gateway "The request could not be signed.";
     UpstreamBusy SlowDown "UPSTREAM_BUSY" SERVICE_UNAVAILABLE Upstream "The provider has enough to do, or is left alone for a while.";
     JournalUnavailable ServiceUnavailable "JOURNAL_UNAVAILABLE" SERVICE_UNAVAILABLE Gateway "The journal of mirrored buckets cannot be written.";

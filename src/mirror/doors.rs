@@ -5,7 +5,8 @@
 //!    └─ the journal cannot take it: the write is refused, and nothing was forwarded
 //! ```
 //!
-//! A bucket without mirrors pays for none of it.
+//! Subscribers of webhooks are told what came of it as well, whether the bucket has mirrors or not. A bucket with neither pays
+//! for none of it.
 
 use std::{
     fmt,
@@ -22,6 +23,7 @@ use crate::{
     store::{self, Intent, Journal, JournalError, NewIntent, SharedStore},
     tenure::Tenure,
     transfer::Sending,
+    webhooks::{EventName, Watch, Webhooks},
 };
 
 use super::{
@@ -40,13 +42,21 @@ pub struct Mirrors {
     tee: OnceLock<Tee>,
     metrics: Arc<Metrics>,
     backfills: Backfills,
+    /// Who is told of changes besides, of buckets with mirrors and without.
+    webhooks: Option<Webhooks>,
 }
 
 impl Mirrors {
     /// Over a database that need not be open yet.
     pub fn new(store: SharedStore) -> Self {
         let (journal, tee) = (OnceLock::new(), OnceLock::new());
-        Self { store, journal, tee, metrics: Arc::default(), backfills: Backfills::default() }
+        Self { store, journal, tee, metrics: Arc::default(), backfills: Backfills::default(), webhooks: None }
+    }
+
+    /// The same, and `webhooks` are told what came of each change.
+    #[must_use]
+    pub fn telling(self, webhooks: Webhooks) -> Self {
+        Self { webhooks: Some(webhooks), ..self }
     }
 
     /// The same, with what doors do counted there.
@@ -105,20 +115,31 @@ impl Mirrors {
         keys: impl Iterator<Item = &str>,
         change: Change,
     ) -> Result<Intents, JournalError> {
-        if bucket.mirrors.is_empty() && bucket.backfill.is_none() {
+        let is_watched = self.webhooks.as_ref().is_some_and(|webhooks| webhooks.are_watching(&bucket.name));
+        if bucket.mirrors.is_empty() && bucket.backfill.is_none() && !is_watched {
             return Ok(Intents::default());
         }
         let keys: Vec<&str> = keys.collect();
         if bucket.backfill.is_some() && change == Change::Delete {
             self.bury(bucket, &keys).await?;
         }
+        let watch = self.watch(bucket, &keys, change);
         if bucket.mirrors.is_empty() {
-            return Ok(Intents::default());
+            return Ok(Intents { watch, ..Intents::default() });
         }
         let mirrors = names(bucket);
         let intent = |key| NewIntent { bucket: &bucket.name, key, change, mirrors: &mirrors, taken_by: None };
         let own = self.open(&keys.into_iter().map(intent).collect::<Vec<_>>()).await?;
-        Ok(self.intents(own))
+        Ok(Intents { watch, ..self.intents(own) })
+    }
+
+    /// Whoever wants to know what becomes of `keys`.
+    fn watch(&self, bucket: &BucketConfig, keys: &[&str], change: Change) -> Option<Watch> {
+        let event = match change {
+            Change::Write => EventName::UploadCompleted,
+            Change::Delete => EventName::ObjectDeleted,
+        };
+        self.webhooks.as_ref()?.watch(&bucket.name, keys, event)
     }
 
     /// The same of a write to one key of which the mirrors called `teed` are sent the bytes. Each of those has an intent of
@@ -137,7 +158,8 @@ impl Mirrors {
             |mirrors| NewIntent { bucket: &bucket.name, key, change: Change::Write, mirrors, taken_by: None };
         let mut teed_intents = self.open(&groups.map(intent).collect::<Vec<_>>()).await?;
         let own = teed_intents.split_off(teed.len().min(teed_intents.len()));
-        Ok((self.intents(own), teed_intents))
+        let watch = self.watch(bucket, &[key], Change::Write);
+        Ok((Intents { watch, ..self.intents(own) }, teed_intents))
     }
 
     /// Notes that `mirror` is about to take a new object in the primary's place, and has the truth about `key` then.
@@ -148,9 +170,10 @@ impl Mirrors {
         mirror: &str,
     ) -> Result<Intents, JournalError> {
         let mirrors = names(bucket);
+        let watch = self.watch(bucket, &[key], Change::Write);
         let (bucket, change) = (&bucket.name, Change::Write);
         let intent = NewIntent { bucket, key, change, mirrors: &mirrors, taken_by: Some(mirror) };
-        Ok(self.intents(self.open(&[intent]).await?))
+        Ok(Intents { watch, ..self.intents(self.open(&[intent]).await?) })
     }
 
     /// Notes that `mirror` has taken what was intended. When this returns, every reader knows where the truth is.
@@ -170,7 +193,7 @@ impl Mirrors {
 
     fn intents(&self, own: Vec<Intent>) -> Intents {
         let tenure = self.journal().and_then(Journal::tenure).filter(|_| !own.is_empty()).cloned();
-        Intents { own, judge: None, tenure }
+        Intents { own, judge: None, tenure, watch: None }
     }
 
     async fn open(&self, intents: &[NewIntent<'_>]) -> Result<Vec<Intent>, JournalError> {
@@ -229,6 +252,8 @@ pub struct Intents {
     judge: Option<Judge>,
     /// What they rest on, where others could take over.
     tenure: Option<Arc<Tenure>>,
+    /// Who tells subscribers.
+    watch: Option<Watch>,
 }
 
 impl Intents {
@@ -250,6 +275,11 @@ impl Intents {
         self.tenure.as_ref()
     }
 
+    /// The same, and no subscriber is told: what is about to change is no upload and no delete.
+    pub fn unwatched(self) -> Self {
+        Self { watch: None, ..self }
+    }
+
     /// Says the same of every key.
     pub fn settle(self, outcome: Outcome) {
         self.settle_each(std::iter::repeat(outcome));
@@ -264,21 +294,26 @@ impl Intents {
             // Without an `ETag` nobody can say later what a mirror's copy is a copy of.
             Some(Outcome::Unknown | Outcome::Changed) | None => Verdict::Unknown,
         };
-        self.say(first.into_iter().chain(outcomes), verdict);
+        self.say(first.into_iter().chain(outcomes), verdict, None);
     }
 
     /// Says that the primary has what it was sent, and its `ETag` of that.
     pub fn settle_stored(self, etag: Option<String>) {
-        let verdict = etag.map_or(Verdict::Unknown, |etag| Verdict::Stored { etag });
-        self.say(std::iter::repeat(Outcome::Changed), verdict);
+        let verdict = etag.clone().map_or(Verdict::Unknown, |etag| Verdict::Stored { etag });
+        self.say(std::iter::repeat(Outcome::Changed), verdict, etag);
     }
 
-    fn say(self, outcomes: impl Iterator<Item = Outcome>, verdict: Verdict) {
+    fn say(self, outcomes: impl Iterator<Item = Outcome>, verdict: Verdict, etag: Option<String>) {
         if self.is_empty() {
             return;
         }
-        for (intent, outcome) in self.own.into_iter().zip(outcomes) {
-            intent.settle(outcome);
+        let count = self.own.len().max(self.watch.as_ref().map_or(0, Watch::len));
+        let outcomes: Vec<Outcome> = outcomes.take(count).collect();
+        for (intent, outcome) in self.own.into_iter().zip(&outcomes) {
+            intent.settle(*outcome);
+        }
+        if let Some(watch) = self.watch {
+            watch.tell(outcomes.into_iter().map(|outcome| outcome == Outcome::Changed), etag);
         }
         if let Some(judge) = self.judge {
             judge.pass(verdict);
@@ -288,7 +323,7 @@ impl Intents {
 
     /// Whether there is nothing to settle.
     pub fn is_empty(&self) -> bool {
-        self.own.is_empty() && self.judge.is_none()
+        self.own.is_empty() && self.judge.is_none() && self.watch.is_none()
     }
 
     /// Whether mirrors wait for the primary's `ETag`.
@@ -299,6 +334,8 @@ impl Intents {
     /// Takes out those of the first `count` keys.
     pub fn take_first(&mut self, count: usize) -> Self {
         let rest = self.own.split_off(count.min(self.own.len()));
-        Self { own: std::mem::replace(&mut self.own, rest), judge: None, tenure: self.tenure.clone() }
+        let watch = self.watch.as_mut().map(|watch| watch.take_first(count));
+        let own = std::mem::replace(&mut self.own, rest);
+        Self { own, judge: None, tenure: self.tenure.clone(), watch }
     }
 }

@@ -33,7 +33,10 @@ impl Handling<'_> {
     /// The same of many `keys`.
     pub(super) async fn intend_all(&self, keys: impl Iterator<Item = &str>) -> Result<Intents, S3Error> {
         match change(self.operation()) {
-            Some(change) => Ok(self.endpoint.mirrors.intend(self.place.bucket, keys, change).await?),
+            Some(change) => {
+                let intents = self.endpoint.mirrors.intend(self.place.bucket, keys, change).await?;
+                Ok(if is_of_tags(self.operation()) { intents.unwatched() } else { intents })
+            }
             None => Ok(Intents::default()),
         }
     }
@@ -78,6 +81,10 @@ impl Handling<'_> {
             }
         }
     }
+}
+
+fn is_of_tags(operation: Operation) -> bool {
+    matches!(operation, Operation::PutObjectTagging | Operation::DeleteObjectTagging)
 }
 
 pub(super) fn etag(headers: &HeaderMap) -> Option<String> {

@@ -34,7 +34,7 @@ use super::{
 };
 
 /// What such a request would be in this API. Nothing behind the door looks at it.
-static ROUTE: Route = Route { operation: Operation::Form, provider: None };
+static ROUTE: Route = Route { operation: Operation::Form, provider: None, webhook: None };
 
 /// A bucket in which its caller may do something.
 pub(crate) struct Bucket<'a> {

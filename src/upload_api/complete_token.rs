@@ -48,5 +48,10 @@ impl Serialize for CompleteToken<'_> {
 
 /// When the token of a URL that ends after `expires_seconds` ends.
 pub(super) fn expires_at(now: Timestamp, expires_seconds: u32) -> u64 {
-    now.plus_seconds(u64::from(expires_seconds) + GRACE_SECONDS).unix_seconds()
+    ends_at(now, expires_seconds).unix_seconds()
+}
+
+/// Until when an upload may come whose URL ends after `expires_seconds`.
+pub(super) fn ends_at(now: Timestamp, expires_seconds: u32) -> Timestamp {
+    now.plus_seconds(u64::from(expires_seconds) + GRACE_SECONDS)
 }

@@ -42,6 +42,8 @@ mod upload_id;
 mod uppy_token;
 mod validate_key;
 mod validation;
+mod webhook;
+mod webhooks;
 
 use std::{fmt, sync::Arc, time::Duration};
 
@@ -65,6 +67,7 @@ use crate::{
     seal::Sealer,
     server::Drain,
     usage::Usage,
+    webhooks::{Current, Webhooks},
 };
 
 pub use bucket::Asking;
@@ -74,7 +77,7 @@ pub use multipart::{Janitor, abort_stale_uploads};
 pub(crate) use multipart::{PartList, part_number};
 pub use operation::Operation;
 pub(crate) use reply::Object;
-pub use route::{BASE, Route, is_own, method_not_allowed, methods, route};
+pub use route::{BASE, Route, WEBHOOKS_BASE, is_own, method_not_allowed, methods, route};
 pub(crate) use route::{percent_decode, segment};
 
 use body::Body;
@@ -105,6 +108,8 @@ pub struct Parts {
     pub mirrors: Arc<Mirrors>,
     /// Who counts.
     pub usage: Usage,
+    /// Who is told of uploads.
+    pub webhooks: Webhooks,
     /// Rate limits.
     pub rate_limits: Arc<RateLimits>,
     /// What seals tokens.
@@ -113,6 +118,14 @@ pub struct Parts {
     pub clock: Clock,
     /// What owns the tasks that outlive their request.
     pub drain: Drain,
+}
+
+impl Parts {
+    /// What webhooks go by.
+    fn current(&self) -> Current {
+        let Self { config, origins, sealer, .. } = self;
+        Current { config: Arc::clone(config), origins: Arc::clone(origins), sealer: Arc::clone(sealer) }
+    }
 }
 
 /// One authenticated request.
@@ -156,9 +169,9 @@ impl UploadApi {
         call: &Call<'_>,
         standing: &mut Standing,
     ) -> Result<Response<Full<Bytes>>, Error> {
-        let Route { operation, provider } = call.route;
+        let Route { operation, provider, .. } = call.route;
         let handler = match operation {
-            Operation::SignedUrl => Handler::Signs(signed_url::handle),
+            Operation::SignedUrl => Handler::Registers(signed_url::handle, signed_url::handle_with_webhook),
             Operation::BatchSignedUrl => Handler::Signs(batch::handle),
             Operation::Form => Handler::Signs(form::handle),
             Operation::DownloadSignedUrl => Handler::Signs(download::handle),
@@ -183,6 +196,12 @@ impl UploadApi {
             Operation::AnalyticsDaily => return Box::pin(analytics::daily(&self.parts, call)).await,
             Operation::AnalyticsProviders => return Box::pin(analytics::providers(&self.parts, call)).await,
             Operation::Track => return analytics::tell(&self.parts, call),
+            Operation::WebhookConfirm => return Box::pin(webhooks::confirm(&self.parts, call)).await,
+            Operation::WebhookCreate => return Box::pin(webhooks::create(&self.parts, call)).await,
+            Operation::WebhookList => return Box::pin(webhooks::list(&self.parts, call)).await,
+            Operation::WebhookStatus => return Box::pin(webhooks::status(&self.parts, call)).await,
+            Operation::WebhookRetry => return Box::pin(webhooks::retry(&self.parts, call)).await,
+            Operation::WebhookDelete => return Box::pin(webhooks::delete(&self.parts, call)).await,
         };
         // Its path names nobody.
         let is_complete = *operation == Operation::Complete;
@@ -210,6 +229,8 @@ impl UploadApi {
         let request = Request { parts: &self.parts, call, target: &target, body: &body, started };
         let answer = match handler {
             Handler::Signs(handle) => handle(&request),
+            Handler::Registers(_, handle) if request.wants_webhook() => handle(&request).await,
+            Handler::Registers(handle, _) => handle(&request),
             Handler::Asks(handle) => handle(&request).await,
         };
         if answer.is_ok() {
@@ -255,6 +276,8 @@ type Answer = Result<Response<Full<Bytes>>, Error>;
 enum Handler {
     /// At once.
     Signs(fn(&Request<'_>) -> Answer),
+    /// At once, or, where a webhook is to be registered, when the database has it.
+    Registers(fn(&Request<'_>) -> Answer, for<'r> fn(&'r Request<'r>) -> BoxFuture<'r, Answer>),
     /// When the provider has answered. On the heap, so that what only signs does not have to have room for it.
     Asks(for<'r> fn(&'r Request<'r>) -> BoxFuture<'r, Answer>),
 }
@@ -274,6 +297,11 @@ struct Request<'r> {
 }
 
 impl Request<'_> {
+    /// Whether a webhook is to be registered: the request asks for one, and there are some.
+    fn wants_webhook(&self) -> bool {
+        self.body.webhook.is_some() && self.parts.webhooks.are_enabled()
+    }
+
     /// What bounds the life of a URL here.
     fn expiry_bounds(&self) -> Bounds {
         Bounds {

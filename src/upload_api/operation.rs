@@ -13,6 +13,8 @@ pub(super) enum Scope {
     Download,
     /// No bucket that the path names.
     Nothing,
+    /// Webhooks, which stand below a path of their own; `{id}` is one of them.
+    Webhooks,
 }
 
 /// A path, without the API's own and the name in it.
@@ -122,6 +124,18 @@ operations! {
     UppyToken "uppy_token" ["POST"] Write [Nothing "uppy-token"];
     /// Tell the caller about the key that it came with.
     ValidateKey "validate_key" ["POST"] Read [Nothing "validate-key"];
+    /// Say that the upload of a webhook is there.
+    WebhookConfirm "webhook_confirm" ["POST"] Write [Webhooks "confirm"];
+    /// Make a webhook for what happens in a bucket.
+    WebhookCreate "webhook_create" ["POST"] List [Webhooks "create"];
+    /// List the caller's webhooks.
+    WebhookList "webhook_list" ["GET" | "POST"] List [Webhooks "list"];
+    /// Tell how a webhook, or a delivery to one, stands.
+    WebhookStatus "webhook_status" ["GET" | "POST"] List [Webhooks "status/{id}"];
+    /// Make what was given up due again.
+    WebhookRetry "webhook_retry" ["POST"] List [Webhooks "{id}/retry"];
+    /// Delete a webhook.
+    WebhookDelete "webhook_delete" ["DELETE"] List [Webhooks "{id}"];
 }
 
 impl Operation {

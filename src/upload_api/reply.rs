@@ -46,7 +46,11 @@ impl Hints {
     /// Says that no webhook was registered.
     #[must_use]
     pub(super) fn webhook(self, applies: bool) -> Self {
-        self.when(applies, "No webhook was registered: this server sends none.")
+        self.when(
+            applies,
+            "No webhook was registered: this server has none, unless the operator sets `webhooks.enabled`, and a batch \
+             registers none.",
+        )
     }
 }
 

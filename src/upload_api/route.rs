@@ -10,6 +10,9 @@ use crate::error::{Code, Error};
 /// Where the upload API is.
 pub const BASE: &str = "/api/v1/upload/";
 
+/// Where webhooks are.
+pub const WEBHOOKS_BASE: &str = "/api/v1/webhooks/";
+
 /// Which operation a method and path ask for.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Route {
@@ -17,12 +20,32 @@ pub struct Route {
     pub operation: Operation,
     /// Whom the path names, decoded: a bucket, a provider or a plugin.
     pub provider: Option<String>,
+    /// The webhook, or the delivery to one, that the path names.
+    pub webhook: Option<String>,
+}
+
+impl Route {
+    fn plain(operation: Operation) -> Self {
+        Self { operation, provider: None, webhook: None }
+    }
+
+    fn of_bucket(operation: Operation, provider: &str) -> Option<Self> {
+        Some(Self { provider: Some(segment(provider)?), ..Self::plain(operation) })
+    }
+
+    fn of_webhook(pattern: &'static str, id: &str) -> Option<Self> {
+        let operation = Operation::at(Scope::Webhooks, pattern)?;
+        Some(Self { webhook: Some(segment(id)?), ..Self::plain(operation) })
+    }
 }
 
 /// Whether `path` is the upload API's, with or without a route there.
 pub fn is_own(path: &str) -> bool {
-    let base = BASE.trim_end_matches('/');
-    path.strip_prefix(base).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
+    let is_below = |base: &str| {
+        let rest = path.strip_prefix(base.trim_end_matches('/'));
+        rest.is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
+    };
+    is_below(BASE) || is_below(WEBHOOKS_BASE)
 }
 
 /// Finds the operation: `NOT_FOUND`, or `METHOD_NOT_ALLOWED` with `Allow`. `path` is as it was sent, without its query.
@@ -32,7 +55,8 @@ pub fn is_own(path: &str) -> bool {
 /// use wharf::upload_api::{Operation, Route, route};
 ///
 /// let route = route(&Method::POST, "/api/v1/upload/photos/signed-url").unwrap();
-/// assert_eq!(route, Route { operation: Operation::SignedUrl, provider: Some("photos".to_owned()) });
+/// let provider = Some("photos".to_owned());
+/// assert_eq!(route, Route { operation: Operation::SignedUrl, provider, webhook: None });
 /// ```
 pub fn route(method: &Method, path: &str) -> Result<Route, Error> {
     let route = find(path).ok_or_else(not_found)?;
@@ -46,18 +70,32 @@ pub fn methods(path: &str) -> Option<HeaderValue> {
 }
 
 fn find(path: &str) -> Option<Route> {
+    if let Some(rest) = path.strip_prefix(WEBHOOKS_BASE) {
+        return find_webhook(rest);
+    }
     let rest = path.strip_prefix(BASE)?;
     if let Some(operation) = Operation::at(Scope::Nothing, rest) {
-        return Some(Route { operation, provider: None });
+        return Some(Route::plain(operation));
     }
     let (first, rest) = rest.split_once('/')?;
     if first == "download" {
         let (provider, rest) = rest.split_once('/')?;
-        let operation = Operation::at(Scope::Download, rest)?;
-        return Some(Route { operation, provider: Some(segment(provider)?) });
+        return Route::of_bucket(Operation::at(Scope::Download, rest)?, provider);
     }
-    let operation = Operation::at(Scope::Bucket, rest)?;
-    Some(Route { operation, provider: Some(segment(first)?) })
+    Route::of_bucket(Operation::at(Scope::Bucket, rest)?, first)
+}
+
+/// A word of its own is never an id.
+fn find_webhook(rest: &str) -> Option<Route> {
+    match rest.split_once('/') {
+        Some(("status", id)) => Route::of_webhook("status/{id}", id),
+        Some((id, "retry")) => Route::of_webhook("{id}/retry", id),
+        Some(_) => None,
+        None => Operation::at(Scope::Webhooks, rest)
+            .filter(|_| !rest.contains('{'))
+            .map(Route::plain)
+            .or_else(|| Route::of_webhook("{id}", rest)),
+    }
 }
 
 /// One segment, percent-decoded; `None` if it is empty, has a slash in it or is not text.
@@ -147,9 +185,32 @@ mod tests {
             ("validate-key", Operation::ValidateKey, None),
         ] {
             let path = format!("/api/v1/upload/{path}");
-            let expected = Route { operation, provider: provider.map(str::to_owned) };
+            let expected = Route { operation, provider: provider.map(str::to_owned), webhook: None };
             assert_eq!((post(&path), methods(&path)), (Ok(expected), Some(operation.allow())), "{path}");
         }
+    }
+
+    #[test]
+    fn webhooks_have_paths_of_their_own() {
+        let id = Some("0199-a");
+        for (path, operation, webhook) in [
+            ("confirm", Operation::WebhookConfirm, None),
+            ("create", Operation::WebhookCreate, None),
+            ("list", Operation::WebhookList, None),
+            ("status/0199-a", Operation::WebhookStatus, id),
+            ("0199-a/retry", Operation::WebhookRetry, id),
+            ("0199-a", Operation::WebhookDelete, id),
+        ] {
+            let path = format!("/api/v1/webhooks/{path}");
+            let expected = Route { operation, provider: None, webhook: webhook.map(str::to_owned) };
+            assert_eq!(find(&path), Some(expected), "{path}");
+        }
+        for path in ["", "status/", "status/a/b", "/retry", "a/b", "a/retry/", "%00"] {
+            assert_eq!(find(&format!("/api/v1/webhooks/{path}")), None, "{path}");
+        }
+        let deleted = route(&Method::DELETE, "/api/v1/webhooks/list").unwrap_err();
+        assert_eq!(deleted.code, Code::MethodNotAllowed);
+        assert!(is_own("/api/v1/webhooks") && !is_own("/api/v1/webhooks2"));
     }
 
     #[test]

@@ -1,18 +1,15 @@
 //! `{provider}/signed-url`: a URL to upload one file with.
 
-use bytes::Bytes;
-use http::Response;
-use http_body_util::Full;
+use futures_util::{FutureExt, future::BoxFuture};
 use serde::Serialize;
 
-use crate::error::Error;
-
 use super::{
-    Request,
+    Answer, Request,
     expiry::SmartExpiry,
     reply::{self, Hints, Performance, Plain, RequiredHeaders},
     storage::EncryptionReply,
-    upload::Uploads,
+    upload::{Signed, Uploads},
+    webhook::{self, WebhookReply},
 };
 
 /// Bytes of a usual reply, so that its buffer grows once.
@@ -38,8 +35,8 @@ struct Reply<'a> {
     hint: Hints,
     data: Data<'a>,
     smart_expiry: &'a SmartExpiry,
-    /// Always `null`: nothing is registered, and the hint says so where one was asked for.
-    webhook: (),
+    /// `null` where none was asked for, or there are none; then the hint says so.
+    webhook: Option<WebhookReply>,
     performance: Performance<'a>,
 }
 
@@ -54,10 +51,26 @@ struct Data<'a> {
 }
 
 /// Answers the route.
-pub(super) fn handle(request: &Request<'_>) -> Result<Response<Full<Bytes>>, Error> {
-    let Request { target, body, .. } = request;
+pub(super) fn handle(request: &Request<'_>) -> Answer {
     let uploads = Uploads::new(request)?;
-    let signed = uploads.sign(&body.file, None)?;
+    let signed = uploads.sign(&request.body.file, None)?;
+    answer(&uploads, &signed, None)
+}
+
+/// The same with a webhook, which is durable before the caller knows the URL.
+pub(super) fn handle_with_webhook<'r>(request: &'r Request<'r>) -> BoxFuture<'r, Answer> {
+    let register = async {
+        let uploads = Uploads::new(request)?;
+        let signed = uploads.sign(&request.body.file, None)?;
+        let webhook = webhook::register(&uploads, &signed).await?;
+        answer(&uploads, &signed, webhook)
+    };
+    register.boxed()
+}
+
+fn answer(uploads: &Uploads<'_>, signed: &Signed<'_>, webhook: Option<WebhookReply>) -> Answer {
+    let request = uploads.request;
+    let Request { target, body, .. } = request;
     let complete_token = uploads.complete_token(&signed.file, signed.expiry.seconds)?;
     let reply = Reply {
         success: true,
@@ -77,7 +90,7 @@ pub(super) fn handle(request: &Request<'_>) -> Result<Response<Full<Bytes>>, Err
         hint: Hints::default()
             .required_headers(!signed.required_headers.0.is_empty())
             .private(target.is_private())
-            .webhook(body.webhook.is_some()),
+            .webhook(body.webhook.is_some() && webhook.is_none()),
         data: Data {
             filename: &signed.file.new.name,
             original_filename: signed.file.original_name,
@@ -86,7 +99,7 @@ pub(super) fn handle(request: &Request<'_>) -> Result<Response<Full<Bytes>>, Err
             method: "PUT",
         },
         smart_expiry: &signed.expiry.smart,
-        webhook: (),
+        webhook,
         performance: request.performance(),
     };
     reply::ok(&reply, REPLY_BYTES)

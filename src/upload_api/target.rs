@@ -34,6 +34,7 @@ use crate::{
 
 use super::{
     body::{BroughtFields, Name, Text, non_empty},
+    complete_token::Place,
     endpoint_guard,
     own_door::OwnDoor,
     rights,
@@ -106,6 +107,14 @@ impl<'a> Target<'a> {
     /// The bucket as the caller calls it.
     pub(super) fn bucket_name(&self) -> &str {
         self.configured.map_or_else(|| self.bucket.as_str(), |bucket| &bucket.name)
+    }
+
+    /// The bucket, for those who are asked about it later.
+    pub(super) fn place(&self) -> Place<'_> {
+        match self.configured {
+            Some(bucket) => Place::Configured(Cow::Borrowed(&bucket.name)),
+            None => Place::Brought(Cow::Borrowed(self.profile().kind), Cow::Borrowed(self.bucket.as_str())),
+        }
     }
 
     /// What stands before every key of a configured bucket, and no caller sees.

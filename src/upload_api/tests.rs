@@ -14,6 +14,7 @@ use crate::{
     backend::Shared,
     config::{Environment, checked::KeyConfig, from_toml_text},
     store::SharedStore,
+    webhooks::WebhookMetrics,
 };
 
 mod batch;
@@ -99,6 +100,7 @@ fn api(toml: &str) -> UploadApi {
         origins: Arc::new(Origins::new(&config, &shared, None).unwrap()),
         usage: Usage::new(crate::store::SharedStore::new(clock)),
         mirrors: Arc::new(Mirrors::new(SharedStore::new(clock))),
+        webhooks: Webhooks::new(SharedStore::new(clock), clock, WebhookMetrics::default()),
         signing_keys,
         sealer: Arc::new(Sealer::new(&[SecretString::from("00".repeat(32))]).unwrap()),
         config: Arc::new(config),

@@ -18,7 +18,7 @@ use crate::{
 use super::{
     Request,
     body::{FileEntry, Text},
-    complete_token::{self, CompleteToken, Place},
+    complete_token::{self, CompleteToken},
     expiry::{self, Expiry},
     new_key::{NewKey, NewKeys},
     reply::RequiredHeaders,
@@ -116,25 +116,31 @@ impl<'r> Uploads<'r> {
     /// The token that a later `complete` holds the object against.
     pub(super) fn complete_token(&self, file: &Placed<'_>, expires_seconds: u32) -> Result<String, Error> {
         let Request { parts, call, target, .. } = self.request;
-        let place = match target.configured {
-            Some(bucket) => Place::Configured(Cow::Borrowed(&bucket.name)),
-            None => {
-                Place::Brought(Cow::Borrowed(target.profile().kind), Cow::Borrowed(target.bucket.as_str()))
-            }
-        };
-        let put_bytes_max = target.profile().limits.put_bytes_max;
         let token = CompleteToken {
-            place,
+            place: target.place(),
             upload_id: Cow::Borrowed(file.new.id.as_str()),
             key: Cow::Borrowed(&file.new.key),
             content_type: Cow::Borrowed(file.content_type),
             file_bytes: file.bytes,
-            file_bytes_max: accept::file_bytes_max(put_bytes_max, self.accept()),
+            file_bytes_max: self.file_bytes_max(),
             expires_at: complete_token::expires_at(call.context.received, expires_seconds),
         };
         parts.sealer.seal(Purpose::Complete, &token).map_err(|problem| {
             Error::new(Code::Internal, "The upload's token could not be sealed.").cause(problem.to_string())
         })
+    }
+
+    /// Bytes of the largest object that will do.
+    pub(super) fn file_bytes_max(&self) -> u64 {
+        accept::file_bytes_max(self.request.target.profile().limits.put_bytes_max, self.accept())
+    }
+
+    /// A URL that says for `expires_seconds` whether the object is there, and what it is.
+    pub(super) fn head_url(&self, signed: &Signed<'_>, expires_seconds: u32) -> Result<SignedUrl, Error> {
+        let Request { call, target, .. } = self.request;
+        let NewKey { key, object, .. } = &signed.file.new;
+        let asked = Asked { key, object, verb: Verb::Head, expires_seconds };
+        Ok(target.presign(asked, &self.signing_key, call.context.received)?.url)
     }
 
     /// What the bucket takes.

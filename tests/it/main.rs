@@ -89,3 +89,6 @@ mod upload_sdk;
 mod upload_store;
 mod upload_test_connection;
 mod upstream_origin;
+mod webhooks_deliveries;
+mod webhooks_killed;
+mod webhooks_uploads;

@@ -1,83 +1,14 @@
 //! The binary itself: signals, reloads from the file, exit codes.
 
-use std::{
-    net::SocketAddr,
-    path::Path,
-    process::{Child, Command, ExitStatus, Stdio},
-    time::Duration,
-};
+use std::process::Command;
 
-use tokio::{net::TcpListener, time::sleep};
+use tokio::time::sleep;
 
 use crate::support::{
     gateway::KEY_CONFIG,
+    process::{PAUSE, Process},
     raw::{Raw, good_request},
 };
-
-const PAUSE: Duration = Duration::from_millis(10);
-
-/// `wharf serve` until it is dropped.
-struct Process {
-    child: Child,
-    api: SocketAddr,
-    admin: SocketAddr,
-}
-
-impl Drop for Process {
-    fn drop(&mut self) {
-        // It has mostly ended by itself.
-        let _ = self.child.kill();
-        let _ = self.child.wait();
-    }
-}
-
-impl Process {
-    async fn start(directory: &Path) -> Self {
-        let (api, admin) = (free_address().await, free_address().await);
-        let child = Command::new(env!("CARGO_BIN_EXE_wharf"))
-            .current_dir(directory)
-            .env_clear()
-            .env("WHARF_CONFIG", "wharf.toml")
-            .env("WHARF_SERVER__API_LISTEN", api.to_string())
-            .env("WHARF_SERVER__ADMIN_LISTEN", admin.to_string())
-            .stderr(Stdio::null())
-            .spawn()
-            .expect("the binary starts");
-        let process = Self { child, api, admin };
-        while tokio::net::TcpStream::connect(admin).await.is_err() {
-            sleep(PAUSE).await;
-        }
-        process
-    }
-
-    fn signal(&self, name: &str) {
-        let sent = Command::new("kill").args([name, &self.child.id().to_string()]).status();
-        assert!(sent.expect("kill runs").success());
-    }
-
-    async fn ended(&mut self) -> ExitStatus {
-        loop {
-            if let Some(status) = self.child.try_wait().expect("a child") {
-                return status;
-            }
-            sleep(PAUSE).await;
-        }
-    }
-
-    async fn metrics(&self) -> String {
-        Raw::connect(self.admin).await.ask("GET /metrics HTTP/1.1\r\nhost: a\r\n\r\n").await.body
-    }
-
-    async fn until_metrics_say(&self, line: &str) {
-        while !self.metrics().await.contains(line) {
-            sleep(PAUSE).await;
-        }
-    }
-}
-
-async fn free_address() -> SocketAddr {
-    TcpListener::bind("127.0.0.1:0").await.and_then(|socket| socket.local_addr()).expect("a free port")
-}
 
 #[tokio::test]
 async fn hangup_reloads_and_a_broken_file_changes_nothing() {

@@ -52,6 +52,8 @@ pub enum Verb<'a> {
     Put(PutOptions<'a>),
     /// Read the object.
     Get(GetOptions<'a>),
+    /// Ask what the object is, and no more.
+    Head,
     /// Delete the object.
     Delete,
     /// Take one step of an upload in parts, as S3's clients do.
@@ -82,7 +84,7 @@ impl Verb<'_> {
     fn metadata_names(&self) -> Vec<String> {
         match self {
             Self::Put(options) | Self::Multipart(Step::Create(options)) => options.metadata_names(),
-            Self::Get(_) | Self::Delete | Self::Multipart(_) => Vec::new(),
+            Self::Get(_) | Self::Head | Self::Delete | Self::Multipart(_) => Vec::new(),
         }
     }
 
@@ -90,7 +92,7 @@ impl Verb<'_> {
     fn number(&self) -> String {
         match self {
             Self::Multipart(Step::Part { number, .. }) => number.to_string(),
-            Self::Put(_) | Self::Get(_) | Self::Delete | Self::Multipart(_) => String::new(),
+            Self::Put(_) | Self::Get(_) | Self::Head | Self::Delete | Self::Multipart(_) => String::new(),
         }
     }
 }
@@ -185,6 +187,7 @@ pub(crate) fn presign(
             (Method::POST, query, put_headers(profile, options)?)
         }
         Verb::Get(options) => (Method::GET, get_query(options), Vec::new()),
+        Verb::Head => (Method::HEAD, Vec::new(), Vec::new()),
         Verb::Delete => (Method::DELETE, Vec::new(), Vec::new()),
         Verb::Multipart(Step::Part { upload_id, .. }) => {
             (Method::PUT, vec![("partNumber", number.as_str()), ("uploadId", upload_id)], Vec::new())

@@ -15,12 +15,10 @@ use serde::{
     de::{DeserializeSeed, Error as _, MapAccess, Visitor},
 };
 
-use value::Skipped;
-
 pub(super) use name::Name;
 pub(super) use value::{
-    FileEntry, Files, MagicBytes, Metadata, NetworkInfo, Number, Part, Parts, Rules, Secret, Text, Texts,
-    Validation, WebhookAsked,
+    FileEntry, Files, MagicBytes, Metadata, NetworkInfo, Number, Part, Parts, Rules, Secret, Skipped, Text,
+    Texts, Validation, Webhook,
 };
 
 use crate::error::{Code, Error};
@@ -37,7 +35,8 @@ pub(super) struct Body<'a> {
     pub(super) get: GetFields<'a>,
     pub(super) cdn_domain: Option<Text<'a>>,
     pub(super) validation: Option<Validation<'a>>,
-    pub(super) webhook: Option<WebhookAsked>,
+    pub(super) webhook: Option<Webhook<'a>>,
+    pub(super) hook: HookFields<'a>,
     pub(super) multipart: MultipartFields<'a>,
     pub(super) keys: Option<Texts<'a>>,
     pub(super) listing: ListFields<'a>,
@@ -142,6 +141,15 @@ pub(super) struct CookieFields<'a> {
 pub(super) struct AccessFields<'a> {
     pub(super) token: Option<SecretString>,
     pub(super) permissions: Option<Texts<'a>>,
+}
+
+/// A webhook of its own. It has no `Debug`, so that no log can hold its secret.
+#[derive(Default)]
+pub(super) struct HookFields<'a> {
+    pub(super) id: Option<Text<'a>>,
+    pub(super) url: Option<Text<'a>>,
+    pub(super) secret: Option<SecretString>,
+    pub(super) events: Option<Texts<'a>>,
 }
 
 /// Which object is to be read, and how it is to be served.
@@ -255,6 +263,10 @@ impl<'de> Reader<'_, 'de> {
             Name::SourceIp => fill(&mut body.cookies.source_ip, map),
             Name::Token => fill_secret(&mut body.access.token, map),
             Name::Permissions => fill(&mut body.access.permissions, map),
+            Name::WebhookId => fill(&mut body.hook.id, map),
+            Name::Url => fill(&mut body.hook.url, map),
+            Name::Secret => fill_secret(&mut body.hook.secret, map),
+            Name::Events => fill(&mut body.hook.events, map),
         }
     }
 

@@ -151,6 +151,10 @@ names! {
     SourceIp Plain ["sourceIp"] Text InvalidJson;
     Token Plain ["token"] Text InvalidJson;
     Permissions Plain ["permissions"] Texts InvalidPermissions;
+    WebhookId Plain ["webhookId"] Text InvalidJson;
+    Url Plain ["url"] Text InvalidJson;
+    Secret Plain ["secret"] Text InvalidJson;
+    Events Plain ["events"] Texts InvalidJson;
 }
 
 impl Name {

@@ -7,6 +7,7 @@ use serde::{
     Deserialize, Deserializer,
     de::{Error, MapAccess, SeqAccess, Visitor},
 };
+use serde_json::value::RawValue;
 
 /// Text, borrowed from the body where it has no escapes.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -49,7 +50,7 @@ impl<'de: 'a, 'a> Deserialize<'de> for Text<'a> {
 }
 
 /// Text that goes straight into its secret type.
-pub(in crate::upload_api) struct Secret(pub(super) SecretString);
+pub(in crate::upload_api) struct Secret(pub(in crate::upload_api) SecretString);
 
 impl<'de> Deserialize<'de> for Secret {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
@@ -348,19 +349,21 @@ impl<'de: 'a, 'a> Deserialize<'de> for Validation<'a> {
     }
 }
 
-/// A `webhook` was asked for; what it says is not read.
-#[derive(Debug)]
-pub(in crate::upload_api) struct WebhookAsked;
-
-impl<'de> Deserialize<'de> for WebhookAsked {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        Skipped::deserialize(deserializer).map(|_| Self)
-    }
+/// `webhook` of an upload. Its `metadata` is passed on as it was written.
+#[derive(Default, Deserialize)]
+pub(in crate::upload_api) struct Webhook<'a> {
+    #[serde(borrow)]
+    pub(in crate::upload_api) url: Option<Text<'a>>,
+    pub(in crate::upload_api) secret: Option<Secret>,
+    #[serde(borrow)]
+    pub(in crate::upload_api) trigger: Option<Text<'a>>,
+    #[serde(borrow)]
+    pub(in crate::upload_api) metadata: Option<&'a RawValue>,
 }
 
 /// A value of any kind that nobody reads. Unlike serde's own it counts how deep the value nests, and serde's JSON reader
 /// stops at 128.
-pub(super) struct Skipped;
+pub(in crate::upload_api) struct Skipped;
 
 impl<'de> Deserialize<'de> for Skipped {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {

@@ -31,6 +31,7 @@ use crate::{
         key,
         reply::{self, Hints, Performance, Plain},
     },
+    webhooks::Facts,
 };
 
 /// Bytes of a usual reply, so that its buffer grows once.
@@ -93,8 +94,21 @@ pub(in crate::upload_api) fn handle<'r>(request: &'r Request<'r>) -> BoxFuture<'
         if let Some(bucket) = request.target.configured {
             request.parts.mirrors.note_foreign(bucket, &[key]).await?;
         }
+        tell(request, &found).await?;
         answer(request, token.as_ref(), &found)
     })
+}
+
+/// Tells webhooks of the object.
+async fn tell(request: &Request<'_>, found: &Description<'_>) -> Result<(), Error> {
+    let facts = Facts {
+        bytes: Some(found.size),
+        content_type: found.content_type.as_deref().map(str::to_owned),
+        etag: found.etag.as_deref().map(str::to_owned),
+        last_modified: found.last_modified.as_deref().map(str::to_owned),
+    };
+    let place = request.target.place();
+    request.parts.webhooks.completed(&place, found.key, &facts, &request.parts.current()).await
 }
 
 fn answer(request: &Request<'_>, token: Option<&CompleteToken<'_>>, found: &Description<'_>) -> Answer {

@@ -291,21 +291,21 @@ const WRONG: &[(&str, &dyn Provider)] = &[
 fn forgets_metadata(verb: Verb<'_>) -> Verb<'_> {
     match verb {
         Verb::Put(put) => Verb::Put(PutOptions { metadata: &[], ..put }),
-        other @ (Verb::Get(_) | Verb::Delete | Verb::Multipart(_)) => other,
+        other @ (Verb::Get(_) | Verb::Head | Verb::Delete | Verb::Multipart(_)) => other,
     }
 }
 
 fn forgets_the_version(verb: Verb<'_>) -> Verb<'_> {
     match verb {
         Verb::Get(get) => Verb::Get(GetOptions { version_id: None, ..get }),
-        other @ (Verb::Put(_) | Verb::Delete | Verb::Multipart(_)) => other,
+        other @ (Verb::Put(_) | Verb::Head | Verb::Delete | Verb::Multipart(_)) => other,
     }
 }
 
 fn forgets_the_part(verb: Verb<'_>) -> Verb<'_> {
     match verb {
         Verb::Multipart(Step::Part { upload_id, .. }) => Verb::Multipart(Step::List(upload_id)),
-        other @ (Verb::Put(_) | Verb::Get(_) | Verb::Delete | Verb::Multipart(_)) => other,
+        other @ (Verb::Put(_) | Verb::Get(_) | Verb::Head | Verb::Delete | Verb::Multipart(_)) => other,
     }
 }
 
