@@ -351,7 +351,8 @@ fn snapshot(
         Arc::clone(mirrors),
         drain.clone(),
     )
-    .succeeding(previous.map(|old| &old.s3));
+    .succeeding(previous.map(|old| &old.s3))
+    .counted_by(usage.clone());
     let api = UploadApi::new(Parts {
         config: Arc::clone(&config),
         signing_keys: Arc::clone(signing_keys),

@@ -11,7 +11,9 @@ fuzz_target!(|document: &[u8]| {
     let _ = xml::read_completed(document);
     let _ = xml::read_parts(document);
     let _ = xml::read_uploads(document);
-    let _ = xml::check_complete_multipart(document);
+    let _ = xml::read_complete_multipart(document);
+    let _ = xml::read_list(document);
+    let _ = xml::read_versions(document);
     let _ = xml::check(document, "AccessControlPolicy");
     if let Ok(mut rules) = xml::read_cors(document) {
         rules.iter_mut().for_each(|rule| rule.has_more = false);

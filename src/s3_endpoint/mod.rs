@@ -24,6 +24,7 @@ mod place;
 mod reply;
 mod rights;
 mod tee;
+mod usage;
 
 use std::{fmt, sync::Arc};
 
@@ -42,6 +43,7 @@ use crate::{
         rate_limit::{RateLimits, Standing},
     },
     server::Drain,
+    usage::Usage,
 };
 
 pub use reply::Content;
@@ -60,6 +62,7 @@ pub struct S3Endpoint {
     /// Joins what has to be cleaned up after a client that left.
     drain: Drain,
     documents: Room,
+    usage: Option<Usage>,
 }
 
 /// One request whose signature was verified, or that has none.
@@ -115,7 +118,7 @@ impl S3Endpoint {
         mirrors: Arc<Mirrors>,
         drain: Drain,
     ) -> Self {
-        Self { config, origins, rate_limits, mirrors, drain, documents: Room::default() }
+        Self { config, origins, rate_limits, mirrors, drain, documents: Room::default(), usage: None }
     }
 
     /// The same, counting the documents that its predecessor still holds.
@@ -123,6 +126,12 @@ impl S3Endpoint {
     pub fn succeeding(mut self, previous: Option<&Self>) -> Self {
         self.documents = previous.map_or(self.documents, |previous| previous.documents.clone());
         self
+    }
+
+    /// The same, and `usage` counts what it does.
+    #[must_use]
+    pub fn counted_by(self, usage: Usage) -> Self {
+        Self { usage: Some(usage), ..self }
     }
 
     /// Answers one request.
@@ -143,7 +152,9 @@ impl S3Endpoint {
         let handling = Handling { endpoint: self, call, place };
         bucket::check_shared(&handling)?;
         caller.standing.tighten(self.rate_limits.provider(&place.bucket.provider, 1)?);
-        self.dispatch(&handling, body).await
+        let reply = self.dispatch(&handling, body).await?;
+        usage::count(&handling, &reply);
+        Ok(reply)
     }
 
     /// One arm for each group of operations. What is large and rare is kept apart: every request would have to have room

@@ -1,11 +1,13 @@
 //! Usage: counted beside the requests, kept in the database, shown to whom it is about.
 
+use http::Method;
 use serde_json::{Value, json};
+use sha2::{Digest, Sha256};
 use wharf::{
     clock::Clock,
     config::{Environment, from_toml_text},
     server::Drain,
-    store::Store,
+    store::{Store, UsageRow},
 };
 use wharf_wire::date::Timestamp;
 
@@ -13,6 +15,7 @@ use crate::support::{
     gateway::{KEY_CONFIG, TestGateway},
     memory_store::MemoryStore,
     raw::{Raw, Reply, post},
+    s3_client::{Ask, Mode, S3_KEY, S3_KEYS},
     store,
 };
 
@@ -161,6 +164,32 @@ async fn clients_tell_of_events_under_names_of_their_own() {
 }
 
 #[tokio::test]
+async fn what_goes_through_the_s3_endpoint_counts_for_its_key() {
+    let store = store::start("stored-photos").await;
+    let toml = config(&store.endpoint(), S3_KEYS, true);
+    let gateway = TestGateway::start(&toml).await;
+    assert_eq!(Ask::put("/photos/a", Mode::SignedTrailer, b"hello").sign().status(&gateway).await, 200);
+    assert_eq!(Ask::put("/photos/b", Mode::Hash, b"hell").sign().status(&gateway).await, 200);
+    for (method, status) in [(Method::GET, 200), (Method::HEAD, 200), (Method::DELETE, 204)] {
+        assert_eq!(Ask::new(method, "/photos/a").sign().status(&gateway).await, status);
+    }
+    assert_eq!(Ask::get("/photos/a").sign().status(&gateway).await, 404);
+    assert!(gateway.shutdown().await);
+    let expected = [("DeleteObject", 1, 0), ("GetObject", 1, 5), ("HeadObject", 1, 0), ("PutObject", 2, 9)];
+    let rows = rows(&gateway, &format!("key:{}", hex::encode(Sha256::digest(S3_KEY)))).await;
+    let found: Vec<_> = rows.iter().map(|row| (row.event.as_str(), row.times, row.bytes)).collect();
+    assert_eq!(found, expected);
+    assert!(rows.iter().all(|row| row.provider == "store"));
+}
+
+/// What the database has of a caller when its gateway has ended.
+async fn rows(gateway: &TestGateway, caller: &str) -> Vec<UsageRow> {
+    let (config, drain) = (from_toml_text("", &Environment::default()).unwrap(), Drain::default());
+    let beside = Store::open_beside(&config.store, gateway.data(), Clock::System, &drain).await.unwrap();
+    beside.journal().usage(caller, 0).await.unwrap()
+}
+
+#[tokio::test]
 async fn what_is_not_kept_is_said_not_to_be() {
     let store = MemoryStore::start().await;
     let gateway = TestGateway::start(&config(&store.endpoint(), KEY_CONFIG, false)).await;
@@ -180,9 +209,7 @@ async fn what_was_counted_is_written_before_the_process_ends() {
     let gateway = TestGateway::start(&config(&store.endpoint(), "", true)).await;
     use_it(&gateway).await;
     assert!(gateway.shutdown().await);
-    let (config, drain) = (from_toml_text("", &Environment::default()).unwrap(), Drain::default());
-    let beside = Store::open_beside(&config.store, gateway.data(), Clock::System, &drain).await.unwrap();
-    let rows = beside.journal().usage("loopback", 0).await.unwrap();
+    let rows = rows(&gateway, "loopback").await;
     let times: u64 = rows.iter().map(|row| row.times).sum();
     assert_eq!((times, rows.iter().map(|row| row.bytes).sum()), (6, 30_u64));
 }
