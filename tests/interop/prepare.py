@@ -16,7 +16,8 @@ def client(endpoint, access_key, secret_key):
         region_name="us-east-1",
         aws_access_key_id=access_key,
         aws_secret_access_key=secret_key,
-        config=Config(s3={"addressing_style": "path"}, retries={"max_attempts": 5}),
+        # Without a version, forms would be signed with an older one.
+        config=Config(signature_version="s3v4", s3={"addressing_style": "path"}, retries={"max_attempts": 5}),
     )
 
 

@@ -1,6 +1,8 @@
 """Presigned URLs that Wharf makes, used by plain HTTP clients against two vendors' stores; and changed in every way that
 a store must notice."""
 
+import base64
+import json
 import subprocess
 import tempfile
 import time
@@ -8,10 +10,12 @@ import uuid
 from hashlib import md5
 
 import requests
+from botocore.auth import SigV4Auth
 from botocore.awsrequest import AWSRequest
+from botocore.credentials import Credentials
 from botocore.httpsession import URLLib3Session
 
-from prepare import rclone, seaweedfs
+from prepare import client, rclone, seaweedfs
 from report import check, equal, finish, setting
 
 BODY = bytes(range(256)) * 40
@@ -146,6 +150,65 @@ def check_expiry(vendor, bucket, store):
         equal(is_absent(store, key_of(expired)), True)
 
 
+def post_form(form, body=BODY, **changed):
+    """As a browser posts it: the fields in their order, and the file behind them."""
+    fields = {**form["fields"], **changed}
+    reply = requests.post(form["url"], data=fields, files={"file": ("a.bin", body)}, timeout=TIMEOUT_SECONDS)
+    return reply.status_code
+
+
+def check_forms(vendor, bucket, store):
+    form = ask("{bucket}/form", bucket, filename="form ü.bin", contentType="text/plain", fileSize=len(BODY))
+    prefix = "shared/" if bucket == "seaweedfs-files" else ""
+    with check(f"{vendor}: a form that was changed is refused, and stores nothing"):
+        for status in (
+            post_form(form, BODY + b"x"),
+            post_form(form, key=prefix + "elsewhere"),
+            post_form(form, **{"content-type": "text/html"}),
+            post_form(form, **{"x-amz-signature": "0" * 64}),
+        ):
+            refused(status)
+        equal(is_absent(store, prefix + form["key"]), True)
+        equal(is_absent(store, prefix + "elsewhere"), True)
+    with check(f"{vendor}: a form stores the file that it was signed for"):
+        equal(post_form(form), 201)
+        equal(stored(store, prefix + form["key"])["Body"].read(), BODY)
+
+
+def conditions_of(fields):
+    """What a policy says, however it is written; but for the moment of signing."""
+    document = json.loads(base64.b64decode(fields["policy"]))
+    conditions = []
+    for one in document["conditions"]:
+        conditions += [["eq", "$" + name, value] for name, value in one.items()] if isinstance(one, dict) else [one]
+    return sorted(str(one) for one in conditions if "$x-amz-date" not in one)
+
+
+def check_forms_of_botocore():
+    """Both sign for the same store, so that only the times differ."""
+    store = seaweedfs()
+    ours = ask("{bucket}/form", "seaweedfs-whole", filename="a.bin", contentType="text/plain", fileSize=9)
+    fields = ours["fields"]
+    with check("boto3: it signs Wharf's policy as Wharf does"):
+        request = AWSRequest()
+        request.context["timestamp"] = fields["x-amz-date"]
+        credentials = Credentials(setting("AWS_ACCESS_KEY_ID"), setting("AWS_SECRET_ACCESS_KEY"))
+        signature = SigV4Auth(credentials, "s3", "us-east-1").signature(fields["policy"], request)
+        equal(signature, fields["x-amz-signature"])
+    with check("boto3: its form for the same file has the same fields and conditions"):
+        given = {name: fields[name] for name in ("content-type", "success_action_status")}
+        conditions = [*({name: value} for name, value in given.items()), ["content-length-range", 9, 9]]
+        theirs = store.generate_presigned_post(STORE_BUCKET, ours["key"], given, conditions, 3600)
+        equal(set(theirs["fields"]), set(fields))
+        equal(theirs["url"], ours["url"])
+        equal(conditions_of(theirs["fields"]), conditions_of(fields))
+    with check("boto3: Wharf's S3 endpoint takes the forms that it signs"):
+        client_of_wharf = client(setting("INTEROP_S3"), setting("INTEROP_S3_KEY"), setting("INTEROP_S3_SECRET"))
+        form = client_of_wharf.generate_presigned_post("seaweedfs-whole", "boto3/${filename}")
+        equal(post_form(form), 204)
+        equal(stored(store, "boto3/a.bin")["Body"].read(), BODY)
+
+
 def check_signed_headers():
     with check("SeaweedFS: a URL for SSE-KMS names the headers to send, and works with them"):
         signed = upload_url("encrypted", filename="encrypted.bin")
@@ -166,5 +229,7 @@ for vendor, (bucket, store) in STORES.items():
     check_clients(vendor, bucket, store)
     check_refusals(vendor, bucket, store)
     check_expiry(vendor, bucket, store)
+    check_forms(vendor, bucket, store)
+check_forms_of_botocore()
 check_signed_headers()
 finish()
