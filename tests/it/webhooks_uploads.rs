@@ -71,6 +71,27 @@ async fn it_is_told_of_once_however_often_it_is_confirmed() {
 }
 
 #[tokio::test]
+async fn what_the_api_completes_and_deletes_is_told_to_all_who_wait() {
+    let hooked = Hooked::start().await;
+    let bucket_s = hooked.subscribe("", r#""upload.completed","object.deleted""#).await;
+    let signed = signed(&hooked, "").await;
+    assert_eq!(upload(&signed["uploadUrl"], "hello").await.status, 200);
+    let token = json!({ "completeToken": signed["completeToken"] }).to_string();
+    hooked.ask("/api/v1/upload/complete", &token).await;
+    let told = hooked.until_delivered(2).await;
+    let of = |id: &Value| told.iter().find(|told| told["webhookId"] == *id).unwrap();
+    assert_eq!(of(&signed["webhook"]["webhookId"])["file"]["filename"], "my photo.png");
+    assert_eq!(of(&json!(bucket_s))["file"]["size"], 5);
+
+    let gone = json!({ "key": signed["key"] }).to_string();
+    hooked.ask("/api/v1/upload/photos/delete", &gone).await;
+    let told = hooked.until_delivered(3).await;
+    let deleted: Vec<_> = told.iter().filter(|told| told["event"] == "object.deleted").collect();
+    assert_eq!(deleted.len(), 1);
+    assert_eq!((&deleted[0]["webhookId"], &deleted[0]["file"]["key"]), (&json!(bucket_s), &signed["key"]));
+}
+
+#[tokio::test]
 async fn an_object_of_another_size_is_not_the_upload() {
     let hooked = Hooked::start().await;
     let signed = signed(&hooked, "").await;

@@ -161,11 +161,13 @@ pub(crate) fn opened(request: &Recorded, secret: &str) -> Value {
     document
 }
 
-/// Sends `body` to a signed URL of a store.
+/// Sends `body`, a picture, to a signed URL of a store.
 pub(crate) async fn upload(url: &Value, body: &str) -> Reply {
     let rest = url.as_str().unwrap().strip_prefix("http://").expect("a URL of the store");
     let (host, target) = rest.split_once('/').expect("a path");
-    let wire =
-        format!("PUT /{target} HTTP/1.1\r\nhost: {host}\r\ncontent-length: {}\r\n\r\n{body}", body.len());
+    let wire = format!(
+        "PUT /{target} HTTP/1.1\r\nhost: {host}\r\ncontent-type: image/png\r\ncontent-length: {}\r\n\r\n{body}",
+        body.len()
+    );
     Raw::connect(host.parse().unwrap()).await.ask(wire).await
 }
