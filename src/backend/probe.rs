@@ -35,7 +35,7 @@ use super::{
 use crate::clock::Clock;
 
 pub use objects::{FOLDER, keys};
-pub use report::{Check, Outcome, Report, Row};
+pub use report::{Check, CorsRuleSchema, Outcome, Report, Row};
 
 /// For deleting what was stored, when the time for all checks is over.
 const CLEANING_PATIENCE: Duration = Duration::from_secs(15);

@@ -12,6 +12,7 @@ use std::{borrow::Cow, time::Duration};
 use bytes::Bytes;
 use http::{HeaderValue, Response, StatusCode, header};
 use http_body_util::Full;
+use schemars::{JsonSchema, Schema, SchemaGenerator};
 use serde::Serialize;
 use wharf_wire::s3::ErrorCode;
 
@@ -216,7 +217,7 @@ impl Error {
 }
 
 /// The failure envelope of the upload API.
-#[derive(Serialize)]
+#[derive(JsonSchema, Serialize)]
 #[serde(rename_all = "camelCase")]
 struct Envelope<'a> {
     success: bool,
@@ -228,6 +229,11 @@ struct Envelope<'a> {
     provider: Option<&'a str>,
     #[serde(skip_serializing_if = "<[String]>::is_empty")]
     valid_options: &'a [String],
+}
+
+/// The envelope's schema, for the API's document.
+pub(crate) fn schema(generator: &mut SchemaGenerator) -> Schema {
+    generator.subschema_for::<Envelope<'_>>()
 }
 
 /// Where the errors are explained, in this repository; the code in lower case is the anchor.

@@ -24,7 +24,7 @@ use crate::{
         framing,
     },
     server::Handler,
-    upload_api::{Call, is_own, method_not_allowed, methods, route},
+    upload_api::{Call, is_own, method_not_allowed, methods, openapi, route},
 };
 
 use super::{Pipeline, Refusal, Snapshot, app, finish, uppy};
@@ -75,6 +75,10 @@ impl ApiDoor {
         if let Some(bucket) = events::bucket_of(head.uri.path()) {
             exchange.route = "events";
             return events(snapshot, head, body, (bucket, exchange.context.received)).await;
+        }
+        if let Some(form) = openapi::at(head.uri.path()) {
+            exchange.route = "openapi";
+            return openapi::answer(form, &head.method);
         }
         let route = route(&head.method, head.uri.path())?;
         exchange.route = route.operation.name();

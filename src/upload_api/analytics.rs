@@ -6,6 +6,7 @@
 use std::collections::BTreeMap;
 
 use http::Method;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use wharf_wire::{date::Timestamp, encode};
 
@@ -29,7 +30,7 @@ const DAYS_MAX: u32 = 366;
 /// Bytes of an event's name.
 const EVENT_BYTES_MAX: usize = 64;
 /// What `track` is told of.
-const TRACKED: [&str; 5] = ["initiated", "completed", "failed", "cancelled", "timeout"];
+pub(super) const TRACKED: [&str; 5] = ["initiated", "completed", "failed", "cancelled", "timeout"];
 /// Bytes of a file that anyone has reason to tell of: more than any provider stores.
 const FILE_BYTES_MAX: u64 = 1 << 50;
 
@@ -46,8 +47,8 @@ struct Told<'a> {
     file_size: Option<Number>,
 }
 
-#[derive(Serialize)]
-struct Taken {
+#[derive(JsonSchema, Serialize)]
+pub(super) struct Taken {
     success: bool,
     counted: bool,
     message: &'static str,
@@ -61,22 +62,22 @@ struct Days {
 }
 
 /// Sums of some rows. Those of `operations` are in `count` and `bytes`; what clients tell is not.
-#[derive(Debug, Default, Serialize)]
-struct Sums {
+#[derive(Debug, Default, JsonSchema, Serialize)]
+pub(super) struct Sums {
     count: u64,
     bytes: u64,
     operations: BTreeMap<String, Sum>,
     events: BTreeMap<String, Sum>,
 }
 
-#[derive(Debug, Default, Serialize)]
-struct Sum {
+#[derive(Debug, Default, JsonSchema, Serialize)]
+pub(super) struct Sum {
     count: u64,
     bytes: u64,
 }
 
-#[derive(Serialize)]
-struct Reply<T: Serialize> {
+#[derive(JsonSchema, Serialize)]
+pub(super) struct Reply<T: Serialize> {
     success: bool,
     from: String,
     to: String,
@@ -84,25 +85,25 @@ struct Reply<T: Serialize> {
     shown: T,
 }
 
-#[derive(Serialize)]
-struct Daily {
+#[derive(JsonSchema, Serialize)]
+pub(super) struct Daily {
     days: Vec<Day>,
 }
 
-#[derive(Serialize)]
-struct Day {
+#[derive(JsonSchema, Serialize)]
+pub(super) struct Day {
     date: String,
     #[serde(flatten)]
     sums: Sums,
 }
 
-#[derive(Serialize)]
-struct Providers<'a> {
+#[derive(JsonSchema, Serialize)]
+pub(super) struct Providers<'a> {
     providers: Vec<Provider<'a>>,
 }
 
-#[derive(Serialize)]
-struct Provider<'a> {
+#[derive(JsonSchema, Serialize)]
+pub(super) struct Provider<'a> {
     provider: &'a str,
     #[serde(flatten)]
     sums: Sums,

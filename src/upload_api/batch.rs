@@ -3,6 +3,7 @@
 use bytes::Bytes;
 use http::Response;
 use http_body_util::Full;
+use schemars::JsonSchema;
 use serde::Serialize;
 
 use crate::error::{Code, Error};
@@ -19,8 +20,8 @@ use super::{
 /// Bytes of a usual result, so that the reply's buffer grows once.
 const RESULT_BYTES: usize = 1536;
 
-#[derive(Serialize)]
-struct Reply<'a> {
+#[derive(JsonSchema, Serialize)]
+pub(super) struct Reply<'a> {
     success: bool,
     provider: &'static str,
     region: &'a str,
@@ -32,14 +33,14 @@ struct Reply<'a> {
     performance: Performance<'a>,
 }
 
-#[derive(Serialize)]
+#[derive(JsonSchema, Serialize)]
 struct Summary {
     total: usize,
     successful: usize,
     failed: usize,
 }
 
-#[derive(Serialize)]
+#[derive(JsonSchema, Serialize)]
 #[serde(untagged)]
 enum FileResult<'a> {
     Signed(Box<SignedFile<'a>>),
@@ -55,7 +56,7 @@ impl<'a> FileResult<'a> {
     }
 }
 
-#[derive(Serialize)]
+#[derive(JsonSchema, Serialize)]
 #[serde(rename_all = "camelCase")]
 struct SignedFile<'a> {
     success: bool,
@@ -78,7 +79,7 @@ struct SignedFile<'a> {
     complete_token: Plain<String>,
 }
 
-#[derive(Serialize)]
+#[derive(JsonSchema, Serialize)]
 #[serde(rename_all = "camelCase")]
 struct RefusedFile<'a> {
     success: bool,

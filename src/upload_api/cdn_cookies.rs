@@ -6,6 +6,7 @@
 use std::net::Ipv4Addr;
 
 use ipnet::Ipv4Net;
+use schemars::JsonSchema;
 use serde::Serialize;
 use wharf_provider::cdn::{CdnCookie, CdnObject, CdnPolicy, CdnResource};
 use wharf_wire::date::Timestamp;
@@ -29,9 +30,9 @@ const REPLY_BYTES: usize = 2560;
 /// Bytes of a prefix, as of a key.
 const PREFIX_BYTES_MAX: usize = 1024;
 
-#[derive(Serialize)]
+#[derive(JsonSchema, Serialize)]
 #[serde(rename_all = "camelCase")]
-struct Reply<'a> {
+pub(super) struct Reply<'a> {
     success: bool,
     provider: &'static str,
     /// What the cookies open: an address, or the start of many and `*`.
@@ -45,7 +46,7 @@ struct Reply<'a> {
 }
 
 /// A cookie, its attributes by their names.
-#[derive(Serialize)]
+#[derive(JsonSchema, Serialize)]
 #[serde(rename_all = "camelCase")]
 struct Cookie<'a> {
     name: &'static str,

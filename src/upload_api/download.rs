@@ -3,6 +3,7 @@
 use bytes::Bytes;
 use http::Response;
 use http_body_util::Full;
+use schemars::JsonSchema;
 use serde::Serialize;
 use wharf_provider::{
     GetOptions, Verb,
@@ -26,9 +27,9 @@ use super::{
 /// Bytes of a usual reply, so that its buffer grows once.
 const REPLY_BYTES: usize = 1536;
 
-#[derive(Serialize)]
+#[derive(JsonSchema, Serialize)]
 #[serde(rename_all = "camelCase")]
-struct Reply<'a> {
+pub(super) struct Reply<'a> {
     success: bool,
     provider: &'static str,
     download_url: Plain<&'a str>,

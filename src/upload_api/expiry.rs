@@ -3,6 +3,7 @@
 //! A URL that dies while a slow client still uploads costs the whole upload; one that lives for a week can leak. With
 //! the size of a file and what the browser knows of its network, the time in between can be estimated.
 
+use schemars::JsonSchema;
 use serde::Serialize;
 
 use crate::error::{Code, Error};
@@ -47,7 +48,7 @@ pub(super) struct Expiry {
 }
 
 /// `smartExpiry` of a reply.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, JsonSchema, Serialize)]
 #[serde(untagged)]
 pub(super) enum SmartExpiry {
     /// Something else decided.
@@ -57,7 +58,7 @@ pub(super) enum SmartExpiry {
 }
 
 /// What an estimate stands on.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, JsonSchema, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub(super) struct Estimate {
     applied: bool,
@@ -70,7 +71,7 @@ pub(super) struct Estimate {
 }
 
 /// The same for people.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, JsonSchema, Serialize)]
 #[serde(rename_all = "camelCase")]
 struct Reasoning {
     file_size: String,

@@ -8,6 +8,7 @@ use std::borrow::Cow;
 use bytes::Bytes;
 use http::Response;
 use http_body_util::Full;
+use schemars::JsonSchema;
 use serde::Serialize;
 use wharf_provider::{FormError, FormRequest, SignedForm};
 use wharf_wire::form::{FILE_NAME, FormSignError, Match};
@@ -32,13 +33,14 @@ use super::{
 /// Bytes of a usual reply, so that its buffer grows once.
 const REPLY_BYTES: usize = 3072;
 
-#[derive(Serialize)]
+#[derive(JsonSchema, Serialize)]
 #[serde(rename_all = "camelCase")]
-struct Reply<'a> {
+pub(super) struct Reply<'a> {
     success: bool,
     provider: &'static str,
     method: &'static str,
     url: &'a str,
+    #[schemars(with = "std::collections::BTreeMap<String, String>")]
     fields: Object<'a, String>,
     upload_id: &'a str,
     key: &'a str,

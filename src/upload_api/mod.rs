@@ -25,7 +25,7 @@ mod metadata;
 pub(crate) mod multipart;
 mod new_key;
 mod objects;
-#[allow(dead_code, reason = "the document of the API is on its way")]
+pub mod openapi;
 mod operation;
 mod own_door;
 #[allow(dead_code, reason = "handlers that ask are on their way")]
@@ -270,7 +270,7 @@ pub(crate) fn reply<T: Serialize>(reply: &T) -> Answer {
 }
 
 /// What an operation is answered with.
-type Answer = Result<Response<Full<Bytes>>, Error>;
+pub type Answer = Result<Response<Full<Bytes>>, Error>;
 
 /// What answers an operation.
 enum Handler {

@@ -37,6 +37,11 @@ macro_rules! operations {
             /// Every operation, for documents and tests.
             pub const ALL: &'static [Self] = &[$(Self::$variant,)*];
 
+            /// What it does, for people.
+            pub const fn summary(self) -> &'static str {
+                match self { $(Self::$variant => concat!($($doc),*),)* }
+            }
+
             /// For logs and metrics.
             pub const fn name(self) -> &'static str {
                 match self { $(Self::$variant => $name,)* }

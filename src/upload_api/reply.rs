@@ -1,10 +1,11 @@
 //! Replies: one struct per shape, written straight into the response's one buffer.
 
-use std::io;
+use std::{borrow::Cow, collections::BTreeMap, io};
 
 use bytes::Bytes;
 use http::{HeaderValue, Response, header};
 use http_body_util::Full;
+use schemars::{JsonSchema, Schema, SchemaGenerator};
 use serde::{Serialize, Serializer};
 use serde_json::ser::Formatter;
 
@@ -71,6 +72,31 @@ impl<T: AsRef<str>> Serialize for Plain<T> {
     }
 }
 
+/// What is written in a way of its own, and what it is then, for the API's document.
+macro_rules! written_as {
+    ($($(<$parameter:ident>)? $name:ident$(<$argument:ident>)? as $shape:ty;)*) => {$(
+        impl$(<$parameter>)? JsonSchema for $name$(<$argument>)? {
+            fn inline_schema() -> bool {
+                true
+            }
+
+            fn schema_name() -> Cow<'static, str> {
+                Cow::Borrowed(stringify!($name))
+            }
+
+            fn json_schema(generator: &mut SchemaGenerator) -> Schema {
+                <$shape>::json_schema(generator)
+            }
+        }
+    )*};
+}
+
+written_as! {
+    <T> Plain<T> as String;
+    Hints as Option<String>;
+    RequiredHeaders as BTreeMap<String, String>;
+}
+
 /// JSON without white space, in which bytes are text. Text that needs an escape after all is given one.
 struct Compact;
 
@@ -113,7 +139,7 @@ impl<N: Serialize> Serialize for Object<'_, N> {
 }
 
 /// How a request went, for the client's log.
-#[derive(Debug, Serialize)]
+#[derive(Debug, JsonSchema, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub(super) struct Performance<'a> {
     pub(super) request_id: &'a str,

@@ -1,6 +1,7 @@
 //! `{provider}/signed-url`: a URL to upload one file with.
 
 use futures_util::{FutureExt, future::BoxFuture};
+use schemars::JsonSchema;
 use serde::Serialize;
 
 use super::{
@@ -15,9 +16,9 @@ use super::{
 /// Bytes of a usual reply, so that its buffer grows once.
 const REPLY_BYTES: usize = 2560;
 
-#[derive(Serialize)]
+#[derive(JsonSchema, Serialize)]
 #[serde(rename_all = "camelCase")]
-struct Reply<'a> {
+pub(super) struct Reply<'a> {
     success: bool,
     provider: &'static str,
     upload_url: Plain<&'a str>,
@@ -40,7 +41,7 @@ struct Reply<'a> {
     performance: Performance<'a>,
 }
 
-#[derive(Serialize)]
+#[derive(JsonSchema, Serialize)]
 #[serde(rename_all = "camelCase")]
 struct Data<'a> {
     filename: &'a str,

@@ -1,6 +1,7 @@
 //! How an object is to be stored: class, encryption and metadata, from the body, else from the bucket's configuration.
 
 use http::{HeaderMap, HeaderName, HeaderValue, header::CONTENT_TYPE};
+use schemars::JsonSchema;
 use serde::Serialize;
 use wharf_provider::{Encryption, Profile, PutOptions, StorageClass};
 
@@ -33,7 +34,7 @@ enum Asked<'a> {
 }
 
 /// `encryption` of a reply; all is `null` where it is the bucket's affair alone.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, JsonSchema, Serialize)]
 pub(super) struct EncryptionReply<'a> {
     #[serde(rename = "type")]
     kind: Option<&'static str>,

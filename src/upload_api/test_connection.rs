@@ -8,6 +8,7 @@
 use std::{sync::Arc, time::Duration};
 
 use futures_util::future::BoxFuture;
+use schemars::JsonSchema;
 use serde::Serialize;
 use tokio::sync::oneshot;
 use uuid::{NoContext, Uuid};
@@ -36,9 +37,9 @@ const MORE_REQUESTS: u32 = 13;
 /// Bytes of a usual reply, so that its buffer grows once.
 const REPLY_BYTES: usize = 2048;
 
-#[derive(Serialize)]
+#[derive(JsonSchema, Serialize)]
 #[serde(rename_all = "camelCase")]
-struct Reply<'a> {
+pub(super) struct Reply<'a> {
     success: bool,
     provider: &'static str,
     bucket: &'a str,
@@ -49,7 +50,7 @@ struct Reply<'a> {
     performance: Performance<'a>,
 }
 
-#[derive(Default, Serialize)]
+#[derive(Default, JsonSchema, Serialize)]
 struct Summary {
     passed: usize,
     failed: usize,

@@ -4,6 +4,7 @@
 use bytes::Bytes;
 use http::Response;
 use http_body_util::Full;
+use schemars::JsonSchema;
 use serde::Serialize;
 
 use crate::{
@@ -30,9 +31,9 @@ const NO_PREFIX: &str = "s3";
 /// Bytes of a usual reply, so that its buffer grows once.
 const REPLY_BYTES: usize = 1024;
 
-#[derive(Serialize)]
+#[derive(JsonSchema, Serialize)]
 #[serde(rename_all = "camelCase")]
-struct Reply<'a> {
+pub(super) struct Reply<'a> {
     success: bool,
     token: Plain<&'a str>,
     /// What follows Wharf's own address in the endpoint that Uppy is given; without a bucket, the page adds one.

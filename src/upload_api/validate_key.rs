@@ -3,6 +3,7 @@
 use bytes::Bytes;
 use http::Response;
 use http_body_util::Full;
+use schemars::JsonSchema;
 use serde::Serialize;
 use wharf_wire::date::Timestamp;
 
@@ -14,22 +15,22 @@ use super::reply;
 const REPLY_BYTES: usize = 512;
 
 /// The published clients' shape. What Wharf does not keep (names, mail addresses, plans) is `null`, not made up.
-#[derive(Serialize)]
-struct Reply<'a> {
+#[derive(JsonSchema, Serialize)]
+pub(super) struct Reply<'a> {
     success: bool,
     valid: bool,
     message: &'static str,
     data: Data<'a>,
 }
 
-#[derive(Serialize)]
+#[derive(JsonSchema, Serialize)]
 struct Data<'a> {
     api_key: Option<ApiKey<'a>>,
     user: User<'a>,
     plan: (),
 }
 
-#[derive(Serialize)]
+#[derive(JsonSchema, Serialize)]
 struct ApiKey<'a> {
     id: &'a str,
     name: &'a str,
@@ -39,7 +40,7 @@ struct ApiKey<'a> {
     last_used_at: (),
 }
 
-#[derive(Serialize)]
+#[derive(JsonSchema, Serialize)]
 struct User<'a> {
     id: Option<&'a str>,
     email: (),

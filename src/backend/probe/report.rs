@@ -2,14 +2,30 @@
 
 use std::time::Duration;
 
+use schemars::JsonSchema;
 use serde::Serialize;
 use tokio::time::{Instant, timeout_at};
 use wharf_wire::cors::CorsRule;
 
 use crate::clock;
 
+/// A [`CorsRule`] as it is written, for the API's document: the rule's own crate knows nothing of schemas.
+#[derive(JsonSchema)]
+#[schemars(rename_all = "PascalCase")]
+#[expect(dead_code, reason = "it is never made: its schema is what it is for")]
+pub struct CorsRuleSchema {
+    #[schemars(rename = "ID", skip_serializing_if = "Option::is_none")]
+    id: Option<String>,
+    allowed_origins: Vec<String>,
+    allowed_methods: Vec<String>,
+    allowed_headers: Vec<String>,
+    expose_headers: Vec<String>,
+    #[schemars(skip_serializing_if = "Option::is_none")]
+    max_age_seconds: Option<u32>,
+}
+
 /// One thing that is checked.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, JsonSchema, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Check {
     /// The endpoint's name has an address.
@@ -71,7 +87,7 @@ impl Check {
 }
 
 /// What a check came to. No text in it holds a secret, or a control character that a provider sent.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, JsonSchema, Serialize)]
 #[serde(tag = "outcome", rename_all = "lowercase")]
 pub enum Outcome {
     /// It is as it should be.
@@ -87,6 +103,7 @@ pub enum Outcome {
         fix: String,
         /// The rules to give the bucket, where these are what is missing.
         #[serde(rename = "corsRules", skip_serializing_if = "Option::is_none")]
+        #[schemars(with = "Option<Vec<CorsRuleSchema>>")]
         cors_rules: Option<Box<[CorsRule; 1]>>,
     },
     /// It was not checked.
@@ -111,7 +128,7 @@ impl Outcome {
 }
 
 /// A check and what it came to.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, JsonSchema, Serialize)]
 pub struct Row {
     /// What was checked.
     pub check: Check,

@@ -15,7 +15,7 @@ use serde::{
     de::{DeserializeSeed, Error as _, MapAccess, Visitor},
 };
 
-pub(super) use name::Name;
+pub(super) use name::{Kind, Name};
 pub(super) use value::{
     FileEntry, Files, MagicBytes, Metadata, NetworkInfo, Number, Part, Parts, Rules, Secret, Skipped, Text,
     Texts, Validation, Webhook,

@@ -60,6 +60,9 @@ macro_rules! names {
         }
 
         impl Name {
+            /// Every field, for documents and tests.
+            pub(in crate::upload_api) const ALL: &'static [Self] = &[$(Self::$variant,)*];
+
             /// The field whose name is `text` without the prefix that it has in `place`.
             fn find(text: &str, place: Place) -> Option<Self> {
                 match (text, place) {
@@ -72,9 +75,9 @@ macro_rules! names {
                 match self { $(Self::$variant => Place::$place,)* }
             }
 
-            /// Without its prefix. The first of its names is the one that is shown.
-            const fn bare(self) -> &'static str {
-                match self { $(Self::$variant => first(&[$($name),+]),)* }
+            /// Its names without their prefix. The first is the one that is shown.
+            const fn bare(self) -> &'static [&'static str] {
+                match self { $(Self::$variant => &[$($name),+],)* }
             }
 
             /// What its value is.
@@ -88,14 +91,6 @@ macro_rules! names {
             }
         }
     };
-}
-
-/// The first of a field's names.
-const fn first(names: &[&'static str]) -> &'static str {
-    match names {
-        [first, ..] => first,
-        [] => "",
-    }
 }
 
 // A field, where its name has a prefix, its names without that, what it is, and the code when it is something else.
@@ -169,11 +164,20 @@ impl Name {
 
     /// The name as a client would write it.
     pub(in crate::upload_api) fn shown(self, prefix: &str) -> String {
-        let prefix = match self.place() {
+        let first = self.bare().first().copied().unwrap_or_default();
+        [self.prefix(prefix), first].concat()
+    }
+
+    /// All that a client could write.
+    pub(in crate::upload_api) fn all(self, prefix: &str) -> Vec<String> {
+        self.bare().iter().map(|bare| [self.prefix(prefix), bare].concat()).collect()
+    }
+
+    const fn prefix(self, provider: &str) -> &str {
+        match self.place() {
             Place::Plain => "",
-            Place::Account => prefix,
+            Place::Account => provider,
             Place::Stored => OPTION_PREFIX,
-        };
-        [prefix, self.bare()].concat()
+        }
     }
 }

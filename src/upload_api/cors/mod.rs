@@ -9,6 +9,7 @@ mod judge;
 
 use futures_util::future::BoxFuture;
 use http::HeaderMap;
+use schemars::JsonSchema;
 use serde::Serialize;
 use wharf_provider::CorsSupport;
 use wharf_wire::{
@@ -18,6 +19,7 @@ use wharf_wire::{
 };
 
 use crate::{
+    backend::probe::CorsRuleSchema,
     config::checked::{Action, Origins},
     error::{Code, Error},
     transfer::{Sending, Side, TransferError, late_error},
@@ -36,8 +38,8 @@ const RULE_ID: &str = "wharf";
 /// Bytes of a usual reply, so that its buffer grows once.
 const REPLY_BYTES: usize = 1024;
 
-#[derive(Serialize)]
-struct SetUp<'a> {
+#[derive(JsonSchema, Serialize)]
+pub(super) struct SetUp<'a> {
     success: bool,
     provider: &'static str,
     message: String,
@@ -45,22 +47,25 @@ struct SetUp<'a> {
     performance: Performance<'a>,
 }
 
-#[derive(Serialize)]
+#[derive(JsonSchema, Serialize)]
 struct Configuration<'a> {
     #[serde(rename = "CORSRules")]
+    #[schemars(with = "Vec<CorsRuleSchema>")]
     rules: &'a [CorsRule],
 }
 
-#[derive(Serialize)]
+#[derive(JsonSchema, Serialize)]
 #[serde(rename_all = "camelCase")]
-struct Verified<'a> {
+pub(super) struct Verified<'a> {
     success: bool,
     provider: &'static str,
     message: &'static str,
     configured: bool,
     is_valid: bool,
+    #[schemars(with = "Vec<CorsRuleSchema>")]
     rules: &'a [CorsRule],
     /// The same under the name that the SDK reads.
+    #[schemars(with = "Vec<CorsRuleSchema>")]
     cors_rules: &'a [CorsRule],
     issues: &'a [String],
     recommendation: &'static str,

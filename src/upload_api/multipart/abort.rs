@@ -1,6 +1,7 @@
 //! `{provider}/multipart/abort`: the upload and its parts are forgotten.
 
 use futures_util::{FutureExt, future::BoxFuture};
+use schemars::JsonSchema;
 use serde::Serialize;
 
 use crate::upload_api::{
@@ -12,9 +13,9 @@ use crate::upload_api::{
 /// Bytes of a usual reply, so that its buffer grows once.
 const REPLY_BYTES: usize = 1024;
 
-#[derive(Serialize)]
+#[derive(JsonSchema, Serialize)]
 #[serde(rename_all = "camelCase")]
-struct Reply<'a> {
+pub(in crate::upload_api) struct Reply<'a> {
     success: bool,
     provider: &'static str,
     message: &'static str,

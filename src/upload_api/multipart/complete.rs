@@ -1,6 +1,7 @@
 //! `{provider}/multipart/complete`: the parts become an object.
 
 use futures_util::{FutureExt, future::BoxFuture};
+use schemars::JsonSchema;
 use serde::Serialize;
 
 use super::PartList;
@@ -16,9 +17,9 @@ use crate::{
 /// Bytes of a usual reply, so that its buffer grows once.
 const REPLY_BYTES: usize = 1024;
 
-#[derive(Serialize)]
+#[derive(JsonSchema, Serialize)]
 #[serde(rename_all = "camelCase")]
-struct Reply<'a> {
+pub(in crate::upload_api) struct Reply<'a> {
     success: bool,
     provider: &'static str,
     location: Plain<&'a str>,

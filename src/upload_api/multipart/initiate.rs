@@ -1,6 +1,7 @@
 //! `{provider}/multipart/initiate`: an upload begins, with a URL for each of its parts.
 
 use futures_util::{FutureExt, future::BoxFuture};
+use schemars::JsonSchema;
 use serde::Serialize;
 
 use super::{NewUpload, Plan, plan::PlanError, urls};
@@ -19,9 +20,9 @@ use crate::{
 /// Bytes of a reply beside the URLs, so that its buffer grows once.
 const REPLY_BYTES: usize = 2560;
 
-#[derive(Serialize)]
+#[derive(JsonSchema, Serialize)]
 #[serde(rename_all = "camelCase")]
-struct Reply<'a> {
+pub(in crate::upload_api) struct Reply<'a> {
     success: bool,
     provider: &'static str,
     upload_id: &'a str,

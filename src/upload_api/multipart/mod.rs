@@ -40,10 +40,11 @@ pub(crate) use part_list::{PartList, part_number};
 pub(crate) use plan::Plan;
 pub(crate) use ticket::Upload;
 
-pub(super) use abort::handle as abort;
-pub(super) use complete::handle as complete;
-pub(super) use initiate::handle as initiate;
-pub(super) use parts::handle as parts;
+pub(super) use abort::{Reply as Aborted, handle as abort};
+pub(super) use complete::{Reply as Completed, handle as complete};
+pub(super) use initiate::{Reply as Initiated, handle as initiate};
+pub(super) use parts::{Reply as PartsReply, handle as parts};
+pub(super) use urls::PartUrl;
 
 use super::{
     Parts, Request,

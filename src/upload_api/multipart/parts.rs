@@ -2,6 +2,7 @@
 //! page was loaded again.
 
 use futures_util::{FutureExt, future::BoxFuture};
+use schemars::JsonSchema;
 use serde::Serialize;
 use wharf_wire::{date::Timestamp, xml::ListedPart};
 
@@ -20,9 +21,9 @@ use crate::{
 const REPLY_BYTES: usize = 1024;
 const PART_BYTES: usize = 160;
 
-#[derive(Serialize)]
+#[derive(JsonSchema, Serialize)]
 #[serde(rename_all = "camelCase")]
-struct Reply<'a> {
+pub(in crate::upload_api) struct Reply<'a> {
     success: bool,
     provider: &'static str,
     upload_id: &'a str,
@@ -37,7 +38,7 @@ struct Reply<'a> {
     performance: Performance<'a>,
 }
 
-#[derive(Serialize)]
+#[derive(JsonSchema, Serialize)]
 #[serde(rename_all = "camelCase")]
 struct StoredPart<'a> {
     part_number: u16,

@@ -3,6 +3,7 @@
 //! Ten thousand of them are about ten milliseconds of work. Done in one go, it would keep every other request on the same
 //! thread waiting for as long; so they are written some at a time, and others are served in between.
 
+use schemars::JsonSchema;
 use serde::Serialize;
 use tokio::task::yield_now;
 use wharf_wire::sigv4::presign::Series;
@@ -18,9 +19,9 @@ const AT_A_TIME: usize = 128;
 /// Bytes of an entry beside its URL.
 const ENTRY_BYTES: usize = r#"{"partNumber":10000,"uploadUrl":""},"#.len();
 
-#[derive(Serialize)]
+#[derive(JsonSchema, Serialize)]
 #[serde(rename_all = "camelCase")]
-struct PartUrl<'a> {
+pub(in crate::upload_api) struct PartUrl<'a> {
     part_number: u16,
     upload_url: Plain<&'a str>,
 }

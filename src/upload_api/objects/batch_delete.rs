@@ -10,6 +10,7 @@ use std::collections::HashMap;
 use bytes::Bytes;
 use futures_util::future::BoxFuture;
 use http::HeaderMap;
+use schemars::JsonSchema;
 use serde::Serialize;
 use wharf_wire::{
     names::ObjectKey,
@@ -37,9 +38,9 @@ use crate::{
 /// Bytes of a reply for each key, about.
 const REPLY_BYTES_PER_KEY: usize = 64;
 
-#[derive(Serialize)]
+#[derive(JsonSchema, Serialize)]
 #[serde(rename_all = "camelCase")]
-struct Reply<'a> {
+pub(in crate::upload_api) struct Reply<'a> {
     success: bool,
     provider: &'static str,
     region: &'a str,
@@ -52,7 +53,7 @@ struct Reply<'a> {
     performance: Performance<'a>,
 }
 
-#[derive(Serialize)]
+#[derive(JsonSchema, Serialize)]
 struct Summary {
     total: usize,
     successful: usize,
@@ -60,7 +61,7 @@ struct Summary {
 }
 
 /// A key whose object was not deleted, and why.
-#[derive(Serialize)]
+#[derive(JsonSchema, Serialize)]
 struct Refused<'a> {
     key: &'a str,
     code: &'static str,

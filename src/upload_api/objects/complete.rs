@@ -9,6 +9,7 @@
 use std::borrow::Cow;
 
 use futures_util::future::BoxFuture;
+use schemars::JsonSchema;
 use serde::Serialize;
 
 use super::{
@@ -37,9 +38,9 @@ use crate::{
 /// Bytes of a usual reply, so that its buffer grows once.
 const REPLY_BYTES: usize = 1536;
 
-#[derive(Serialize)]
+#[derive(JsonSchema, Serialize)]
 #[serde(rename_all = "camelCase")]
-struct Reply<'a> {
+pub(in crate::upload_api) struct Reply<'a> {
     success: bool,
     provider: &'static str,
     region: &'a str,

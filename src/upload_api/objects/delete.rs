@@ -4,6 +4,7 @@ use std::iter;
 
 use futures_util::future::BoxFuture;
 use http::{HeaderMap, HeaderName};
+use schemars::JsonSchema;
 use serde::Serialize;
 use wharf_wire::s3::Operation;
 
@@ -26,9 +27,9 @@ const DELETE_MARKER: HeaderName = HeaderName::from_static("x-amz-delete-marker")
 /// Bytes of a usual reply, so that its buffer grows once.
 const REPLY_BYTES: usize = 512;
 
-#[derive(Serialize)]
+#[derive(JsonSchema, Serialize)]
 #[serde(rename_all = "camelCase")]
-struct Reply<'a> {
+pub(in crate::upload_api) struct Reply<'a> {
     success: bool,
     provider: &'static str,
     region: &'a str,
@@ -42,7 +43,7 @@ struct Reply<'a> {
 }
 
 /// The same, where other clients look for it.
-#[derive(Serialize)]
+#[derive(JsonSchema, Serialize)]
 #[serde(rename_all = "camelCase")]
 struct Data<'a> {
     file_key: &'a str,

@@ -3,6 +3,7 @@
 use std::{borrow::Cow, collections::BTreeMap};
 
 use http::{HeaderMap, HeaderName, HeaderValue, header};
+use schemars::JsonSchema;
 use serde::Serialize;
 use wharf_wire::date::Timestamp;
 
@@ -24,7 +25,7 @@ const OWN_METADATA: &str = "x-amz-meta-";
 const CHECKSUM: &str = "x-amz-checksum-";
 
 /// An object, without its bytes.
-#[derive(Debug, Serialize)]
+#[derive(Debug, JsonSchema, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub(in crate::upload_api) struct Description<'a> {
     /// As the caller calls it.
@@ -48,7 +49,7 @@ pub(in crate::upload_api) struct Description<'a> {
     parts_count: Option<u32>,
 }
 
-#[derive(Debug, Serialize)]
+#[derive(Debug, JsonSchema, Serialize)]
 #[serde(rename_all = "camelCase")]
 struct AtRest<'a> {
     server_side_encryption: Option<Cow<'a, str>>,

@@ -6,6 +6,7 @@
 use std::borrow::Cow;
 
 use futures_util::future::BoxFuture;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use wharf_wire::{
     s3::{Operation, Parameter},
@@ -35,8 +36,8 @@ enum Cursor<'a> {
     Behind(Cow<'a, str>),
 }
 
-#[derive(Serialize)]
-struct Reply<'a> {
+#[derive(JsonSchema, Serialize)]
+pub(in crate::upload_api) struct Reply<'a> {
     success: bool,
     provider: &'static str,
     region: &'a str,
@@ -47,7 +48,7 @@ struct Reply<'a> {
     performance: Performance<'a>,
 }
 
-#[derive(Serialize)]
+#[derive(JsonSchema, Serialize)]
 #[serde(rename_all = "camelCase")]
 struct Page<'a> {
     bucket: &'a str,

@@ -6,6 +6,7 @@
 use std::borrow::Cow;
 
 use http::HeaderMap;
+use schemars::JsonSchema;
 use serde::Serialize;
 use wharf_wire::{
     date::Timestamp,
@@ -47,7 +48,7 @@ pub(super) struct Listing<'r> {
 }
 
 /// An object of a page.
-#[derive(Debug, Serialize)]
+#[derive(Debug, JsonSchema, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub(super) struct File {
     pub(super) key: String,

@@ -2,6 +2,7 @@
 
 use futures_util::future::BoxFuture;
 use http::{HeaderMap, HeaderName, HeaderValue};
+use schemars::JsonSchema;
 use serde::Serialize;
 
 use super::{description::Description, look::look, named::Named};
@@ -20,9 +21,9 @@ const ENABLED: HeaderValue = HeaderValue::from_static("ENABLED");
 /// Bytes of a usual reply, so that its buffer grows once.
 const REPLY_BYTES: usize = 1024;
 
-#[derive(Serialize)]
+#[derive(JsonSchema, Serialize)]
 #[serde(rename_all = "camelCase")]
-struct Reply<'a> {
+pub(in crate::upload_api) struct Reply<'a> {
     success: bool,
     provider: &'static str,
     region: &'a str,

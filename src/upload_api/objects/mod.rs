@@ -18,9 +18,9 @@ mod metadata;
 mod named;
 mod versions;
 
-pub(super) use batch_delete::handle as batch_delete;
-pub(super) use complete::{handle as complete, provider as completed_provider};
-pub(super) use delete::handle as delete;
-pub(super) use list::handle as list;
-pub(super) use metadata::handle as metadata;
-pub(super) use versions::handle as versions;
+pub(super) use batch_delete::{Reply as BatchDeleted, handle as batch_delete};
+pub(super) use complete::{Reply as Completed, handle as complete, provider as completed_provider};
+pub(super) use delete::{Reply as Deleted, handle as delete};
+pub(super) use list::{Reply as Listed, handle as list};
+pub(super) use metadata::{Reply as Described, handle as metadata};
+pub(super) use versions::{Reply as Versions, handle as versions};

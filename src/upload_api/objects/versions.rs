@@ -1,6 +1,7 @@
 //! `versions`: the versions of a bucket's objects and what deletes have left behind, page by page.
 
 use futures_util::future::BoxFuture;
+use schemars::JsonSchema;
 use serde::Serialize;
 use wharf_wire::{
     date::Timestamp,
@@ -22,9 +23,9 @@ use crate::{
 /// Bytes of a reply for each version, about.
 const REPLY_BYTES_PER_VERSION: usize = 256;
 
-#[derive(Serialize)]
+#[derive(JsonSchema, Serialize)]
 #[serde(rename_all = "camelCase")]
-struct Reply<'a> {
+pub(in crate::upload_api) struct Reply<'a> {
     success: bool,
     provider: &'static str,
     region: &'a str,
@@ -40,7 +41,7 @@ struct Reply<'a> {
     performance: Performance<'a>,
 }
 
-#[derive(Serialize)]
+#[derive(JsonSchema, Serialize)]
 #[serde(rename_all = "camelCase")]
 struct Listed<'a> {
     #[serde(flatten)]
@@ -50,7 +51,7 @@ struct Listed<'a> {
 }
 
 /// A delete that hides what was there before.
-#[derive(Serialize)]
+#[derive(JsonSchema, Serialize)]
 #[serde(rename_all = "camelCase")]
 struct Marker<'a> {
     key: String,

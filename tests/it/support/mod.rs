@@ -4,6 +4,7 @@ pub(crate) mod app;
 pub(crate) mod copies;
 pub(crate) mod database;
 pub(crate) mod gateway;
+pub(crate) mod json_schema;
 pub(crate) mod memory_store;
 pub(crate) mod mirrored;
 pub(crate) mod mirroring;
