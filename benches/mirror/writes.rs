@@ -24,7 +24,8 @@ use super::{ACCESS_KEY, BUCKET, OBJECT_BYTES, SECRET_KEY, client::Client, place,
 const CLIENTS: usize = 64;
 const PER_SECOND: usize = 200;
 const ROUNDS: usize = 5;
-const ROUND: Duration = Duration::from_secs(4);
+/// Of each client, in a round.
+const WRITES: usize = 12;
 /// Every so many writes the mirror is asked whether it has the object.
 const LOOK_EVERY: usize = 10;
 const LOOK_PAUSE: Duration = Duration::from_millis(5);
@@ -40,8 +41,8 @@ pub(crate) async fn measure(stores: &[wharf_demo::Store; 2]) {
     let [primary, spare] = stores.each_ref().map(wharf_demo::Store::endpoint);
     let server = format!(
         "[server]\napi_listen = \"127.0.0.1:0\"\ns3_listen = \"127.0.0.1:0\"\nadmin_listen = \"127.0.0.1:0\"\n\
-         data_directory = {:?}\n[log]\naccess = false\n",
-        folder.path()
+         data_directory = \"{}\"\n[log]\naccess = false\n",
+        folder.path().display()
     );
     let bucket = |name: &str| format!("[buckets.{name}]\nprovider = \"primary\"\nbucket = \"{BUCKET}\"\n");
     let mirror = format!("[[buckets.{BUCKET}.mirrors]]\nprovider = \"spare\"\nbucket = \"{BUCKET}\"\n");
@@ -78,13 +79,12 @@ fn milliseconds(calls: &Histogram<u64>, quantile: f64) -> f64 {
 
 async fn round(client: &Arc<Client>, bucket: &'static str, number: usize) -> Round {
     let pause = Duration::from_secs_f64(CLIENTS as f64 / PER_SECOND as f64);
-    let writes_each = (ROUND.as_secs_f64() / pause.as_secs_f64()) as usize;
     let mut tasks = JoinSet::new();
     for writer in 0..CLIENTS {
         let client = Arc::clone(client);
         tasks.spawn(async move {
             sleep(pause.mul_f64(writer as f64 / CLIENTS as f64)).await;
-            write(&client, bucket, &format!("{bucket}/{number}/{writer}"), (pause, writes_each)).await
+            write(&client, bucket, &format!("{bucket}/{number}/{writer}"), (pause, WRITES)).await
         });
     }
     let mut all = Round { writes: Histogram::new(3).unwrap(), lag: Histogram::new(3).unwrap() };
