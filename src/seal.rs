@@ -83,6 +83,8 @@ pub enum Purpose {
     Page,
     /// A webhook's address and secret, in the database.
     Webhook,
+    /// An access token.
+    Access,
 }
 
 impl Purpose {
@@ -95,6 +97,7 @@ impl Purpose {
             Self::Listing => b"\x01wharf listing 1",
             Self::Page => b"\x01wharf page 1",
             Self::Webhook => b"\x01wharf webhook 1",
+            Self::Access => b"\x01wharf access 1",
         }
     }
 }

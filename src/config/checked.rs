@@ -77,7 +77,11 @@ impl Config {
 
     /// Whether anything is to be kept that must outlive the process.
     pub fn needs_database(&self) -> bool {
-        self.has_mirrors() || self.has_backfills() || self.usage.enabled || self.webhooks.enabled
+        self.has_mirrors()
+            || self.has_backfills()
+            || self.usage.enabled
+            || self.webhooks.enabled
+            || self.upload.access_tokens
     }
 }
 
@@ -180,6 +184,8 @@ pub struct Upload {
     pub cors: Cors,
     /// Credentials that callers bring in the body.
     pub callers: Callers,
+    /// Whether callers may make access tokens.
+    pub access_tokens: bool,
     /// Seconds that a signed URL lives when the caller says nothing.
     pub expires_default_seconds: u32,
     /// How old an upload in parts may become before it is aborted; none is without it.

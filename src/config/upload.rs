@@ -20,6 +20,7 @@ pub(super) fn read(table: &mut Table<'_>) -> Upload {
     Upload {
         cors: table.section("cors", cors),
         callers: table.section("callers", callers),
+        access_tokens: table.boolean("access_tokens", false),
         expires_default_seconds: table.number_u32("expires_default_seconds", 3600, 60..=604_800),
         stale_uploads_after: stale_uploads_after(table),
         rate_limit_per_ip: rate_limit::read(table, "rate_limit_per_ip"),

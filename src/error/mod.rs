@@ -122,6 +122,7 @@ codes! {
     InvalidUploadId InvalidArgument "INVALID_UPLOAD_ID" BAD_REQUEST Client "The upload's id is not of this bucket and key, or has expired.";
     InvalidPart InvalidPart "INVALID_PART" BAD_REQUEST Client "A part is not stored as it is listed, or is too small.";
     InvalidPartsFormat InvalidArgument "INVALID_PARTS_FORMAT" BAD_REQUEST Client "`parts` is not a list of parts.";
+    MissingBucket InvalidArgument "MISSING_BUCKET" BAD_REQUEST Client "No bucket.";
     InvalidPermissions InvalidArgument "INVALID_PERMISSIONS" BAD_REQUEST Client "`permissions` is not a list of those that there are.";
     NoS3Endpoint NotImplemented "NO_S3_ENDPOINT" NOT_IMPLEMENTED Gateway "What was asked for takes Wharf's own S3 endpoint, which is not set up.";
     WebhooksDisabled AccessDenied "WEBHOOKS_DISABLED" FORBIDDEN Client "The configuration has no webhooks.";

@@ -59,6 +59,11 @@ impl Mirrors {
         Self { webhooks: Some(webhooks), ..self }
     }
 
+    /// The database that the journal is in, once it is open.
+    pub fn store(&self) -> &SharedStore {
+        &self.store
+    }
+
     /// The same, with what doors do counted there.
     #[must_use]
     pub fn counted_in(self, metrics: Arc<Metrics>) -> Self {

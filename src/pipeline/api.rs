@@ -19,6 +19,7 @@ use crate::{
     error::{self, Error},
     events,
     request::{
+        authenticate::presented_token,
         body::{self, ReplyBody},
         exchange::Exchange,
         framing,
@@ -82,7 +83,12 @@ impl ApiDoor {
         }
         let route = route(&head.method, head.uri.path())?;
         exchange.route = route.operation.name();
-        let pending = snapshot.authenticator.begin(head, &exchange.context)?;
+        let pending = match presented_token(&head.headers) {
+            Some(token) => {
+                snapshot.authenticator.access(token, &snapshot.sealer, exchange.context.received)?
+            }
+            None => snapshot.authenticator.begin(head, &exchange.context)?,
+        };
         let body = body::read(&head.headers, body, limits).await?;
         let identity = pending.finish(&body)?;
         exchange.standing.tighten(snapshot.rate_limits.identity(&identity)?);

@@ -13,16 +13,39 @@ use super::authenticate::Identity;
 /// listing, `key` is the prefix that is to be listed.
 pub fn authorize(identity: &Identity, action: Action, bucket: &str, key: &str) -> Result<(), Error> {
     let allow = |grants: &[Grant]| grants.iter().any(|grant| allows(grant, action, bucket, key));
-    if grants(identity).is_none_or(allow) && parent_grants(identity).is_none_or(allow) {
+    let is_granted = grants(identity).is_none_or(allow) && parent_grants(identity).is_none_or(allow);
+    if is_granted && is_about(identity, key) {
         return Ok(());
     }
-    Err(Error::new(Code::AccessDenied, "This key may not do this here.")
+    Err(refusal(action))
+}
+
+/// The same in a bucket of the caller's own, which its provider guards: only an access token bounds what is done there.
+pub fn authorize_brought(identity: &Identity, action: Action, bucket: &str, key: &str) -> Result<(), Error> {
+    let Identity::Session(session) = identity else { return Ok(()) };
+    let is_granted = session.allow.iter().any(|grant| allows(grant, action, bucket, key));
+    if is_granted && is_about(identity, key) { Ok(()) } else { Err(refusal(action)) }
+}
+
+/// Whether an access token that is about one key is about this one.
+fn is_about(identity: &Identity, key: &str) -> bool {
+    match identity {
+        Identity::Session(session) => {
+            let object = session.access.as_ref().and_then(|access| access.object.as_deref());
+            object.is_none_or(|object| object == key)
+        }
+        Identity::Key(_) | Identity::User { .. } | Identity::Loopback => true,
+    }
+}
+
+fn refusal(action: Action) -> Error {
+    Error::new(Code::AccessDenied, "This key may not do this here.")
         .hint(match action {
             Action::Configure => "A grant of the key in the configuration must name the bucket, no prefix, and the action \"configure\".",
             Action::Read | Action::Write | Action::Delete | Action::List | Action::Acl | Action::Lock => {
                 "A grant of the key in the configuration must name the bucket, a prefix of the object's key, and the action."
             }
-        }))
+        })
 }
 
 /// Whether an error may tell the caller of `bucket`: a name is no secret to whoever may use it, and to nobody else.

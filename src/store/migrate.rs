@@ -13,7 +13,7 @@ use super::{
 };
 
 /// In order; what has been released is never changed again. Each stands by itself, so that one may come in late.
-const MIGRATIONS: [(i64, &str); 7] = [
+const MIGRATIONS: [(i64, &str); 8] = [
     (1, include_str!("migrations/0001_journal.sql")),
     (2, include_str!("migrations/0002_places.sql")),
     (3, include_str!("migrations/0003_tee.sql")),
@@ -21,6 +21,7 @@ const MIGRATIONS: [(i64, &str); 7] = [
     (5, include_str!("migrations/0005_webhooks.sql")),
     (6, include_str!("migrations/0006_backfills.sql")),
     (7, include_str!("migrations/0007_usage.sql")),
+    (8, include_str!("migrations/0008_revoked_tokens.sql")),
 ];
 
 /// Any number that nobody else takes.

@@ -25,6 +25,7 @@ mod migrate;
 mod place;
 mod reader;
 mod report;
+mod revocations;
 mod rows;
 mod shared;
 mod sql;
@@ -49,6 +50,7 @@ pub use self::{
     journal::{CLAIM_LEASE_SECONDS, Journal},
     place::PlacePair,
     report::{Backlog, Claim, DeadFilter, DeadLetter, SyncState, Trouble},
+    revocations::Revocations,
     shared::SharedStore,
     tee::{StaleTee, TeeName, TeePart},
     usage::UsageRow,
@@ -75,6 +77,7 @@ const QUESTIONS_MAX: usize = 1024;
 pub struct Store {
     journal: Journal,
     webhooks: WebhookRows,
+    revocations: Revocations,
 }
 
 impl Store {
@@ -105,6 +108,11 @@ impl Store {
         let opened = Opened::new(config, data_directory, clock).await?;
         let writer = opened.writer(None);
         Ok(opened.spawn(writer, None, drain))
+    }
+
+    /// Access tokens that were taken back.
+    pub fn revocations(&self) -> &Revocations {
+        &self.revocations
     }
 
     /// The journal of mirrored keys.
@@ -170,8 +178,9 @@ impl Opened {
             reader.close().await;
             drop(lock);
         });
+        let revocations = Revocations::new(self.database, self.reader.clone());
         let journal = Journal::new(sender, self.reader, Arc::clone(&self.wakes), (self.clock, serves));
         let journal = journal.resting_on(self.tenure);
-        Store { webhooks: WebhookRows::new(journal.clone(), self.wakes), journal }
+        Store { webhooks: WebhookRows::new(journal.clone(), self.wakes), journal, revocations }
     }
 }

@@ -7,6 +7,7 @@
 //! Most handlers sign: they send nothing anywhere, so answering takes microseconds and never waits. The others ask the
 //! provider ([`remote`]).
 
+mod access_token;
 mod analytics;
 mod batch;
 #[allow(dead_code, unused_imports, reason = "handlers that ask are on their way")]
@@ -170,6 +171,12 @@ impl UploadApi {
         standing: &mut Standing,
     ) -> Result<Response<Full<Bytes>>, Error> {
         let Route { operation, provider, .. } = call.route;
+        if let Identity::Session(session) = call.identity
+            && let Some(access) = &session.access
+        {
+            Box::pin(access_token::check(&self.parts, access)).await?;
+        }
+        let named = provider.as_deref().unwrap_or_default();
         let handler = match operation {
             Operation::SignedUrl => Handler::Registers(signed_url::handle, signed_url::handle_with_webhook),
             Operation::BatchSignedUrl => Handler::Signs(batch::handle),
@@ -190,6 +197,10 @@ impl UploadApi {
             Operation::Versions => Handler::Asks(objects::versions),
             Operation::Complete => Handler::Asks(objects::complete),
             Operation::Foreign => Handler::Signs(foreign),
+            Operation::AccessToken => return access_token::issue(&self.parts, call, named),
+            Operation::RevokeAccessToken => {
+                return Box::pin(access_token::revoke(&self.parts, call, named)).await;
+            }
             Operation::UppyToken => return uppy_token::handle(&self.parts, call),
             Operation::ValidateKey => return validate_key::handle(call.identity),
             Operation::Analytics => return Box::pin(analytics::handle(&self.parts, call)).await,

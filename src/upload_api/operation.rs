@@ -127,6 +127,10 @@ operations! {
         [Bucket "buckets", Bucket "scan-malware", Bucket "scan-status", Bucket "scan-results"];
     /// Make a token for a page.
     UppyToken "uppy_token" ["POST"] Write [Nothing "uppy-token"];
+    /// Make a token that does a part of what the caller may, in one bucket.
+    AccessToken "access_token" ["POST"] Read [Bucket "access-token"];
+    /// Take an access token back.
+    RevokeAccessToken "revoke_access_token" ["DELETE"|"POST"] Read [Bucket "access-token/revoke"];
     /// Tell the caller about the key that it came with.
     ValidateKey "validate_key" ["POST"] Read [Nothing "validate-key"];
     /// Say that the upload of a webhook is there.

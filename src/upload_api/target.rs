@@ -28,7 +28,7 @@ use crate::{
     error::{Code, Error},
     request::{
         authenticate::Identity,
-        authorize::{authorize, may_know, walks_up},
+        authorize::{authorize, authorize_brought, may_know, walks_up},
     },
 };
 
@@ -117,6 +117,15 @@ impl<'a> Target<'a> {
         }
     }
 
+    /// The bucket as grants call it. Only an access token's are about a bucket of the caller's own, by plugin and name; no
+    /// configured bucket can be called so.
+    pub(super) fn grant_name(&self) -> Cow<'_, str> {
+        match self.configured {
+            Some(bucket) => Cow::Borrowed(&bucket.name),
+            None => Cow::Owned(format!("{}:{}", self.profile().kind, self.bucket.as_str())),
+        }
+    }
+
     /// What stands before every key of a configured bucket, and no caller sees.
     pub(super) fn key_prefix(&self) -> &str {
         self.configured.map_or("", |bucket| &bucket.key_prefix)
@@ -130,15 +139,15 @@ impl<'a> Target<'a> {
     /// Refuses what `identity` may not do with the caller's `key`. A bucket of the caller's own is guarded by the
     /// provider, with the caller's own credentials.
     pub(super) fn authorize(&self, identity: &Identity, action: Action, key: &str) -> Result<(), Error> {
-        self.configured.map_or(Ok(()), |bucket| authorize(identity, action, &bucket.name, key))
+        match self.configured {
+            Some(bucket) => authorize(identity, action, &bucket.name, key),
+            None => authorize_brought(identity, action, &self.grant_name(), key),
+        }
     }
 
     /// Refuses an `identity` that may do `action` nowhere in the bucket.
     pub(super) fn authorize_somewhere(&self, identity: &Identity, action: Action) -> Result<(), Error> {
-        self.configured.map_or(Ok(()), |bucket| {
-            let prefix = rights::shortest_prefix(identity, action, &bucket.name);
-            authorize(identity, action, &bucket.name, prefix)
-        })
+        self.authorize(identity, action, rights::shortest_prefix(identity, action, &self.grant_name()))
     }
 
     /// Refuses a bucket that the provider cannot address: that is the caller's mistake.

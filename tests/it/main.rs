@@ -75,6 +75,7 @@ mod store_tenure;
 mod store_usage;
 mod store_webhooks;
 mod support;
+mod upload_access_token;
 mod upload_analytics;
 mod upload_complete;
 mod upload_cookies;

@@ -23,6 +23,8 @@ async fn gateway(endpoint: &str) -> TestGateway {
         r#"
 [usage]
 enabled = true
+[upload]
+access_tokens = true
 [providers.store]
 plugin = "minio"
 endpoint = "{endpoint}"
@@ -169,10 +171,22 @@ async fn what_is_answered_is_what_is_described() {
     assert_eq!(failed["connected"], false, "{failed}");
     let all: BTreeSet<_> = Operation::ALL.iter().map(|operation| operation.name()).collect();
     // One needs an upload, one a store that keeps versions; their own tests have such. The last never succeeds.
-    let elsewhere = BTreeSet::from(["complete_multipart", "versions", "foreign"]);
+    let elsewhere = ["complete_multipart", "versions", "foreign", "access_token", "revoke_access_token"];
+    let elsewhere = BTreeSet::from(elsewhere);
     let is_answered_there = |name: &&str| !name.starts_with("webhook_");
     let rest: BTreeSet<_> = all.difference(&answered).copied().filter(is_answered_there).collect();
     assert_eq!(rest, elsewhere);
+}
+
+#[tokio::test]
+async fn tokens_are_answered_as_described() {
+    let gateway = gateway("http://127.0.0.1:9").await;
+    let document = document(&gateway).await;
+    let asked = ("POST", "photos/access-token");
+    let issued = described(&gateway, &document, asked, r#"{"permissions":["read"]}"#).await;
+    let token = json!({"token": issued["token"]}).to_string();
+    let revoked = described(&gateway, &document, ("DELETE", "photos/access-token/revoke"), &token).await;
+    assert_eq!((&issued["success"], &revoked["success"]), (&json!(true), &json!(true)), "{revoked}");
 }
 
 #[tokio::test]

@@ -10,6 +10,7 @@
 //!                                      └─ a secret ──→ secret sent along? signature? time? ── body ──→ Key
 //! ```
 
+mod access;
 mod credentials;
 mod jwt;
 mod loopback;
@@ -28,9 +29,12 @@ use wharf_wire::{
 };
 
 pub use self::{
+    access::{
+        Asked as AskedToken, Known as KnownToken, begin as begin_access, open as open_access, presented_token,
+    },
     page::begin as begin_page,
     s3::{Expected, Proof},
-    session::{Session, begin as begin_session},
+    session::{Access, Session, begin as begin_session},
 };
 
 use crate::{

@@ -56,11 +56,11 @@ impl Authenticator {
             return Err(ended("The token in the path has expired."));
         }
         let key = token.key.map(|id| self.key_of_page(&id, now)).transpose()?;
-        let session = Session { key, user: token.user, allow: token.allow };
+        let session = Session { key, user: token.user, allow: token.allow, access: None };
         Ok(Pending::known(Identity::Session(Arc::new(session))))
     }
 
-    fn key_of_page(&self, id: &str, now: Timestamp) -> Result<Arc<KeyConfig>, Error> {
+    pub(super) fn key_of_page(&self, id: &str, now: Timestamp) -> Result<Arc<KeyConfig>, Error> {
         let known = self.keys.get(&digest(id.as_bytes()));
         known
             .filter(|known| known.config.expires_at.is_none_or(|end| now < end))

@@ -99,7 +99,7 @@ impl Authenticator {
         let opened = session::open(expected.sealer, token, id, expected.now)?;
         let key = opened.key_id.map(|id| self.usable(&id, expected.now)).transpose()?;
         let key = key.map(|known| Arc::clone(&known.config));
-        let session = Session { key, user: None, allow: opened.allow };
+        let session = Session { key, user: None, allow: opened.allow, access: None };
         Ok((Identity::Session(Arc::new(session)), Cow::Owned(opened.credentials)))
     }
 

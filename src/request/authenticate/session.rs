@@ -37,6 +37,17 @@ pub struct Session {
     pub user: Option<String>,
     /// What it may do of that which the key may do.
     pub allow: Vec<Grant>,
+    /// The access token that it came with.
+    pub access: Option<Access>,
+}
+
+/// What holds for an access token besides its grants.
+#[derive(Debug)]
+pub struct Access {
+    /// The token's id, by which it can be taken back.
+    pub id: String,
+    /// The one key that it is about.
+    pub object: Option<String>,
 }
 
 /// What a session token holds.

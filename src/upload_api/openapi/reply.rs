@@ -10,8 +10,8 @@ use super::document::{Content, Header, Media, Response};
 use crate::{
     error::{self, Code},
     upload_api::{
-        analytics, batch, cdn_cookies, cors, download, form, multipart, objects, operation::Operation,
-        signed_url, test_connection, uppy_token, validate_key,
+        access_token, analytics, batch, cdn_cookies, cors, download, form, multipart, objects,
+        operation::Operation, signed_url, test_connection, uppy_token, validate_key,
     },
 };
 
@@ -48,6 +48,8 @@ pub(super) fn schema(operation: Operation, method: &str, generator: &mut SchemaG
         Operation::Metadata => generator.subschema_for::<objects::Described<'_>>(),
         Operation::Versions => generator.subschema_for::<objects::Versions<'_>>(),
         Operation::Complete => generator.subschema_for::<objects::Completed<'_>>(),
+        Operation::AccessToken => generator.subschema_for::<access_token::Issued<'_>>(),
+        Operation::RevokeAccessToken => generator.subschema_for::<access_token::Revoked<'_>>(),
         Operation::UppyToken => generator.subschema_for::<uppy_token::Reply<'_>>(),
         Operation::ValidateKey => generator.subschema_for::<validate_key::Reply<'_>>(),
         // Their shapes are told by the webhooks' own module; here it is said that they succeed.
