@@ -47,7 +47,7 @@ CHECKS = [
     "ignored_auth",
 ]
 # For each operation, besides those that cover its schema.
-EXAMPLES = int(os.environ.get("OPENAPI_EXAMPLES", "40"))
+EXAMPLES = int(os.environ.get("OPENAPI_EXAMPLES", "10"))
 TIMEOUT_SECONDS = 900
 
 
