@@ -4,7 +4,7 @@
 //! BASE[/t/TOKEN]/BUCKET/s3/… ─→ route ─→ token, or key ─→ bucket (the caller's rights, the provider's limit) ─→ one handler each
 //! ```
 //!
-//! What they do is the upload API's ([`Bucket`]); here it is told in the plugin's words. Version 5 of the plugin asks with
+//! What they do is the upload API's (`upload_api::Bucket`); here it is told in the plugin's words. Version 5 of the plugin asks with
 //! headers of the app's choice. Version 6 sends none, so its pages show a token in the path; and it posts every file that it
 //! does not send in parts in a form, whatever the store takes.
 

@@ -5,7 +5,7 @@
 //! ```
 //!
 //! Most handlers sign: they send nothing anywhere, so answering takes microseconds and never waits. The others ask the
-//! provider ([`remote`]).
+//! provider (`remote`).
 
 mod access_token;
 mod analytics;
