@@ -100,7 +100,8 @@ def schemathesis(folder, narrow, examples):
     command += ["--url", API, "--header", "x-api-key: openapi_key_0123456789", "--checks", ",".join(CHECKS)]
     command += ["--phases", "examples,coverage,fuzzing", "--max-examples", str(examples), "--seed", "1"]
     command += ["--continue-on-failure", "--request-timeout", "60", "--suppress-health-check", "all"]
-    run = subprocess.run(command, capture_output=True, text=True, timeout=TIMEOUT_SECONDS)
+    # It leaves a folder with what it has learned where it runs.
+    run = subprocess.run(command, cwd=folder, capture_output=True, text=True, timeout=TIMEOUT_SECONDS)
     print(run.stdout[-6000:])
     equal(run.returncode, 0)
 
