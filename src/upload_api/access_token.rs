@@ -17,7 +17,7 @@ use crate::{
 };
 
 use super::{
-    Answer, Call, Parts,
+    Answer, Call, Operation, Parts,
     body::{Body, Text, Texts, non_empty},
     expiry::{self, Bounds},
     key,
@@ -66,10 +66,6 @@ pub(super) struct Revoked<'a> {
 /// Answers `access-token`.
 pub(super) fn issue(parts: &Parts, call: &Call<'_>, provider: &str) -> Answer {
     check_switched_on(parts)?;
-    if matches!(call.identity, Identity::Session(_)) {
-        let message = "A token makes no other token: it would outlive being taken back.";
-        return Err(Error::new(Code::AccessDenied, message));
-    }
     let named = Named::find(&parts.config, call.identity, provider)?;
     let body = Body::parse(call.body, named.field_prefix())?;
     let target = target(&named, call.identity, &body)?;
@@ -133,15 +129,58 @@ pub(super) async fn revoke(parts: &Parts, call: &Call<'_>, provider: &str) -> An
     reply::ok(&reply, REPLY_BYTES)
 }
 
-/// Refuses the bearer of a token that was taken back.
-pub(super) async fn check(parts: &Parts, access: &Access) -> Result<(), Error> {
+/// Refuses the bearer of a token that was taken back, and whatever is not about objects: webhooks, pages' tokens and cookies
+/// would outlive the token, and a connection's test or the key's usage is not its bearer's business.
+pub(super) async fn check(parts: &Parts, access: &Access, operation: Operation) -> Result<(), Error> {
     check_switched_on(parts)?;
+    if !is_for_bearers(operation, access) {
+        let message = "An access token is good for the objects that it is about, and for nothing else.";
+        return Err(Error::new(Code::AccessDenied, message).hint("Use the key that it was made with."));
+    }
     if revocations(parts)?.is_revoked(&access.id).await? {
         return Err(
             Error::new(Code::InvalidApiKey, "The access token was taken back.").hint("Ask for another one.")
         );
     }
     Ok(())
+}
+
+/// Whether a token may ask for `operation`. One that is about a single object lists nothing: a listing has more than one.
+fn is_for_bearers(operation: Operation, access: &Access) -> bool {
+    match operation {
+        Operation::SignedUrl
+        | Operation::BatchSignedUrl
+        | Operation::Form
+        | Operation::DownloadSignedUrl
+        | Operation::InitiateMultipart
+        | Operation::MultipartParts
+        | Operation::CompleteMultipart
+        | Operation::AbortMultipart
+        | Operation::Delete
+        | Operation::BatchDelete
+        | Operation::Metadata
+        | Operation::Complete
+        | Operation::RevokeAccessToken
+        | Operation::Foreign
+        | Operation::ValidateKey => true,
+        Operation::List | Operation::Versions => access.object.is_none(),
+        Operation::CdnCookies
+        | Operation::CorsSetUp
+        | Operation::CorsVerify
+        | Operation::TestConnection
+        | Operation::Analytics
+        | Operation::AnalyticsDaily
+        | Operation::AnalyticsProviders
+        | Operation::Track
+        | Operation::UppyToken
+        | Operation::AccessToken
+        | Operation::WebhookConfirm
+        | Operation::WebhookCreate
+        | Operation::WebhookList
+        | Operation::WebhookStatus
+        | Operation::WebhookRetry
+        | Operation::WebhookDelete => false,
+    }
 }
 
 fn check_switched_on(parts: &Parts) -> Result<(), Error> {

@@ -10,7 +10,6 @@
 mod access_token;
 mod analytics;
 mod batch;
-#[allow(dead_code, unused_imports, reason = "handlers that ask are on their way")]
 mod body;
 mod bucket;
 mod cdn_cookies;
@@ -29,7 +28,6 @@ mod objects;
 pub mod openapi;
 mod operation;
 mod own_door;
-#[allow(dead_code, reason = "handlers that ask are on their way")]
 mod remote;
 mod reply;
 mod rights;
@@ -174,7 +172,7 @@ impl UploadApi {
         if let Identity::Session(session) = call.identity
             && let Some(access) = &session.access
         {
-            Box::pin(access_token::check(&self.parts, access)).await?;
+            Box::pin(access_token::check(&self.parts, access, *operation)).await?;
         }
         let named = provider.as_deref().unwrap_or_default();
         let handler = match operation {

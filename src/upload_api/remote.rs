@@ -27,7 +27,7 @@ use crate::{
         self, Intents,
         state::{Change, Outcome},
     },
-    transfer::{Object, Sending, Side, TransferError, method, succeeded},
+    transfer::{Sending, Side, TransferError, method, succeeded},
 };
 
 /// The bucket, and the way to it.
@@ -71,11 +71,6 @@ impl Remote {
     /// The bucket, as the provider calls it.
     pub(super) fn bucket(&self) -> &BucketName {
         &self.bucket
-    }
-
-    /// The object that the provider knows as `key`.
-    pub(super) fn object(&self, key: ObjectKey) -> Object {
-        Object::new(Arc::clone(&self.origin), self.bucket.clone(), key)
     }
 
     /// Asks, and waits for the head of a success.

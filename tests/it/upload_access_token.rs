@@ -54,8 +54,9 @@ async fn gateway(toml: &str, data: &Path) -> Gateway {
 }
 
 async fn ask(gateway: &Gateway, bearer: &str, (method, path): (&str, &str), body: &str) -> (Reply, Value) {
+    let base = if path.starts_with("webhooks/") { "/api/v1" } else { "/api/v1/upload" };
     let wire = format!(
-        "{method} /api/v1/upload/{path} HTTP/1.1\r\nhost: wharf.test\r\nauthorization: Bearer {bearer}\r\n\
+        "{method} {base}/{path} HTTP/1.1\r\nhost: wharf.test\r\nauthorization: Bearer {bearer}\r\n\
          content-type: application/json\r\ncontent-length: {}\r\n\r\n{body}",
         body.len()
     );
@@ -93,6 +94,13 @@ async fn a_bearer_may_do_what_the_token_says_and_no_more() {
         ("photos/delete", r#"{"key":"a.txt"}"#, 403),
         ("photos/signed-url", r#"{"filename":"a.txt","contentType":""}"#, 403),
         ("photos/access-token", r#"{"permissions":["read"]}"#, 403),
+        ("photos/list", r#"{"prefix":"a.txt"}"#, 403),
+        ("photos/test-connection", "{}", 403),
+        ("photos/cdn/cookies", r#"{"key":"a.txt"}"#, 403),
+        ("uppy-token", r#"{"bucket":"photos","prefix":"a.txt"}"#, 403),
+        ("track", "{}", 403),
+        ("webhooks/create", r#"{"bucket":"photos","url":"https://example.com/"}"#, 403),
+        ("webhooks/list", "{}", 403),
         ("validate-key", "", 200),
     ] {
         let (reply, json) = ask(&gateway, token(&issued), ("POST", path), body).await;

@@ -60,7 +60,8 @@ macro_rules! names {
         }
 
         impl Name {
-            /// Every field, for documents and tests.
+            /// Every field.
+            #[cfg(test)]
             pub(in crate::upload_api) const ALL: &'static [Self] = &[$(Self::$variant,)*];
 
             /// The field whose name is `text` without the prefix that it has in `place`.
