@@ -14,13 +14,10 @@ use wharf_wire::{
 
 use super::{Call, Place, S3Endpoint, accept, mirrored, rights};
 use crate::{
-    backend::{
-        Outgoing,
-        upstream::{ReplyStream, UpstreamError},
-    },
+    backend::upstream::{ReplyStream, UpstreamError},
     config::checked::ServerLimits,
     error::S3Error,
-    transfer::{Defaults, method, strip_aws_chunked},
+    transfer::{Defaults, strip_aws_chunked},
 };
 
 pub(super) use crate::transfer::Sending;
@@ -146,18 +143,7 @@ impl<'a> Handling<'a> {
     ) -> Result<Response<ReplyStream>, UpstreamError> {
         let operation = self.operation();
         let query: Vec<_> = parameters.pairs(operation).collect();
-        let outgoing = Outgoing {
-            method: method(operation),
-            bucket: Some(&self.place.bucket.bucket),
-            key,
-            query: &query,
-            headers: sending.headers,
-            payload: sending.payload,
-            body: sending.body,
-            may_repeat: operation.may_be_sent_twice(),
-            is_slow: operation.is_slow(),
-        };
-        self.place.origin.send(outgoing).await
+        self.place.origin.send(sending.asking(operation, &self.place.bucket.bucket, key, &query)).await
     }
 
     /// How the reply's names become the caller's.

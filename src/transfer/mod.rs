@@ -30,7 +30,7 @@ pub use metadata::{Defaults, is_metadata, strip_aws_chunked};
 pub use object::Object;
 pub use range::{Range, part_count};
 pub use run::{Transfer, Written};
-pub use sending::{Sending, method};
+pub use sending::Sending;
 pub use source::{Found, Opened, Source};
 pub use tags::{Tags, tags_as_query, tags_header};
 pub use target::{Stored, Target};

@@ -8,10 +8,10 @@ use wharf_wire::{
     s3::{Operation, Parameters},
 };
 
-use super::{Sending, method};
+use super::Sending;
 use crate::{
     backend::{
-        Origin, Outgoing,
+        Origin,
         upstream::{ReplyStream, UpstreamError},
     },
     request::authorize::walks_up,
@@ -68,22 +68,11 @@ impl Object {
     ) -> Result<Response<ReplyStream>, UpstreamError> {
         let query: Vec<_> = parameters.pairs(operation).collect();
         let tenure = self.tenure.as_ref().filter(|_| makes_or_unmakes(operation));
-        let body = match tenure {
-            Some(tenure) => sending.body.while_held(tenure),
-            None => sending.body,
+        let sending = match tenure {
+            Some(tenure) => Sending { body: sending.body.while_held(tenure), ..sending },
+            None => sending,
         };
-        let outgoing = Outgoing {
-            method: method(operation),
-            bucket: Some(&self.bucket),
-            key: Some(&self.key),
-            query: &query,
-            headers: sending.headers,
-            payload: sending.payload,
-            body,
-            may_repeat: operation.may_be_sent_twice(),
-            is_slow: operation.is_slow(),
-        };
-        self.origin.send(outgoing).await
+        self.origin.send(sending.asking(operation, &self.bucket, Some(&self.key), &query)).await
     }
 }
 

@@ -4,11 +4,12 @@ use bytes::Bytes;
 use http::{HeaderMap, HeaderName, HeaderValue, Method};
 use wharf_wire::{
     checksum::Md5Hasher,
+    names::{BucketName, ObjectKey},
     s3::Operation,
     sigv4::{HexDigest, payload_sha256},
 };
 
-use crate::backend::{Payload, upstream::SendBody};
+use crate::backend::{Outgoing, Payload, upstream::SendBody};
 
 const CONTENT_MD5: HeaderName = HeaderName::from_static("content-md5");
 
@@ -41,8 +42,31 @@ impl Sending {
     }
 }
 
+impl Sending {
+    /// The request that asks for `operation`: of the object `key`, or with none, of the bucket. All names are the provider's.
+    pub fn asking<'a>(
+        self,
+        operation: Operation,
+        bucket: &'a BucketName,
+        key: Option<&'a ObjectKey>,
+        query: &'a [(&'a str, &'a str)],
+    ) -> Outgoing<'a> {
+        Outgoing {
+            method: method(operation),
+            bucket: Some(bucket),
+            key,
+            query,
+            headers: self.headers,
+            payload: self.payload,
+            body: self.body,
+            may_repeat: operation.may_be_sent_twice(),
+            is_slow: operation.is_slow(),
+        }
+    }
+}
+
 /// The method that asks for `operation`.
-pub fn method(operation: Operation) -> Method {
+fn method(operation: Operation) -> Method {
     match operation.verb().method_name() {
         "HEAD" => Method::HEAD,
         "PUT" => Method::PUT,

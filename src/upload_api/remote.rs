@@ -18,7 +18,7 @@ use wharf_wire::{
 use super::{Request, target::Target};
 use crate::{
     backend::{
-        Origin, Origins, Outgoing,
+        Origin, Origins,
         upstream::{ReplyStream, UpstreamError},
     },
     config::checked::BucketConfig,
@@ -27,7 +27,7 @@ use crate::{
         self, Intents,
         state::{Change, Outcome},
     },
-    transfer::{Sending, Side, TransferError, method, succeeded},
+    transfer::{Sending, Side, TransferError, succeeded},
 };
 
 /// The bucket, and the way to it.
@@ -119,18 +119,7 @@ impl Remote {
     async fn send(&self, question: Question<'_>) -> Result<Response<ReplyStream>, UpstreamError> {
         let Question { operation, key, parameters, sending } = question;
         let query: Vec<_> = parameters.pairs(operation).collect();
-        let outgoing = Outgoing {
-            method: method(operation),
-            bucket: Some(&self.bucket),
-            key,
-            query: &query,
-            headers: sending.headers,
-            payload: sending.payload,
-            body: sending.body,
-            may_repeat: operation.may_be_sent_twice(),
-            is_slow: operation.is_slow(),
-        };
-        self.origin.send(outgoing).await
+        self.origin.send(sending.asking(operation, &self.bucket, key, &query)).await
     }
 }
 
