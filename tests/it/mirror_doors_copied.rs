@@ -11,7 +11,7 @@ use crate::support::{
     mirrored::{Beside, mirror_at, with_mirrors},
     s3_client::{Ask, Mode, S3_KEYS, in_front_of},
     s3_form::PostForm,
-    store,
+    store::{self, Restartable},
 };
 
 const MIB: usize = 1 << 20;
@@ -120,12 +120,14 @@ async fn what_is_deleted_is_deleted() {
 
 #[tokio::test]
 async fn what_a_gateway_left_behind_is_copied_by_the_next() {
-    let (primary, spare) = (store::start("stored-photos").await, store::start("copied-photos").await);
-    let config = |spare: &str| with_mirrors(&primary.endpoint(), S3_KEYS, &mirror_at(spare));
-    let gateway = TestGateway::start(&config("http://127.0.0.1:1")).await;
+    let (primary, mut spare) =
+        (store::start("stored-photos").await, Restartable::start("copied-photos").await);
+    spare.stop().await;
+    let config = with_mirrors(&primary.endpoint(), S3_KEYS, &mirror_at(&spare.endpoint()));
+    let gateway = TestGateway::start(&config).await;
     assert_eq!(Ask::put("/photos/a", Mode::Hash, b"hello").sign().status(&gateway).await, 200);
-    // A reload is enough to send it elsewhere.
-    gateway.reload_toml(&config(&spare.endpoint())).await;
+    spare.restart().await;
+    let gateway = gateway.succeeded(&config).await;
     let beside = Beside::of(&gateway).await;
     beside.until_clean("spare", "a").await;
     assert_eq!(std::fs::read(spare.directory().join("copied-photos/a")).unwrap(), b"hello");

@@ -72,6 +72,15 @@ impl TestGateway {
         Self { gateway, data }
     }
 
+    /// Ends it, and starts another one that serves `toml` and finds what this one has left.
+    pub(crate) async fn succeeded(self, toml: &str) -> Self {
+        let Self { gateway, data } = self;
+        assert!(gateway.shutdown().await);
+        let config = config(toml, data.path());
+        let gateway = Gateway::start(config, Clock::System).await.expect("the next gateway starts");
+        Self { gateway, data }
+    }
+
     /// Puts `toml` in force.
     pub(crate) async fn reload_toml(&self, toml: &str) {
         self.try_reload(toml, self.data.path()).await.expect("the new configuration is taken");

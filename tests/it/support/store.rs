@@ -1,6 +1,6 @@
 //! An S3 store inside the test process: nothing to install, nothing left behind.
 
-use std::net::SocketAddr;
+use std::{net::SocketAddr, path::Path};
 
 use tempfile::TempDir;
 use wharf_demo::{Store, StoreOptions};
@@ -33,6 +33,11 @@ impl Restartable {
 
     pub(crate) fn endpoint(&self) -> String {
         format!("http://{}", self.address)
+    }
+
+    /// Where its buckets are.
+    pub(crate) fn directory(&self) -> &Path {
+        self.directory.path()
     }
 
     /// Ends it: nobody answers any more.
