@@ -197,8 +197,17 @@ impl Mirrors {
     }
 
     fn intents(&self, own: Vec<Intent>) -> Intents {
-        let tenure = self.journal().and_then(Journal::tenure).filter(|_| !own.is_empty()).cloned();
+        let tenure = self.tenure().filter(|_| !own.is_empty()).cloned();
         Intents { own, judge: None, tenure, watch: None }
+    }
+
+    /// What intents of `bucket` rest on, where others could take over.
+    pub fn tenure_of(&self, bucket: &BucketConfig) -> Option<&Arc<Tenure>> {
+        self.tenure().filter(|_| !bucket.mirrors.is_empty())
+    }
+
+    fn tenure(&self) -> Option<&Arc<Tenure>> {
+        self.journal().and_then(Journal::tenure)
     }
 
     async fn open(&self, intents: &[NewIntent<'_>]) -> Result<Vec<Intent>, JournalError> {

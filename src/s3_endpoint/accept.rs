@@ -39,6 +39,18 @@ pub(super) fn check_bytes(place: &Place<'_>, bytes: u64) -> Result<(), S3Error> 
     Err(error.detail("ProposedSize", bytes.to_string()).detail("MaxSizeAllowed", bytes_max.to_string()))
 }
 
+/// Bytes of the largest object that the bucket takes, in however many requests.
+pub(super) fn object_bytes_max(place: &Place<'_>) -> u64 {
+    let limits = &place.origin.account().profile().limits;
+    file_bytes_max(limits.object_bytes_max, Some(&place.bucket.accept))
+}
+
+/// An object has more than `bytes_max`.
+pub(super) fn too_large(bytes_max: u64) -> S3Error {
+    let message = format!("This bucket takes objects of at most {bytes_max} bytes.");
+    S3Error::new(ErrorCode::EntityTooLarge, message)
+}
+
 fn refused(refusal: NotAccepted<'_>) -> S3Error {
     let message = format!("{refusal} It takes {}.", refusal.options().join(", "));
     S3Error::new(ErrorCode::InvalidRequest, message)

@@ -15,6 +15,7 @@ use wharf_wire::{
 use super::forward::{Handling, Sending};
 use crate::{
     backend::upstream::{ReplyStream, UpstreamError},
+    config::checked::BucketConfig,
     error::S3Error,
     mirror::{
         self, Intents,
@@ -112,11 +113,16 @@ fn change(operation: Operation) -> Option<Change> {
 /// Refuses a new object that nobody but its client can read, where a worker would have to. `headers` are the object's.
 pub(super) fn check_readable(handling: &Handling<'_>, headers: &HeaderMap) -> Result<(), S3Error> {
     let bucket = handling.place.bucket;
-    if bucket.mirrors.is_empty() || !is_encrypted_by_customer(headers) {
-        return Ok(());
-    }
     // In one request the mirrors get the key along with the bytes. Who completes an upload has no key to look with.
     if bucket.is_teed() && handling.operation() == Operation::PutObject && handling.tees_in_secret() {
+        return Ok(());
+    }
+    check_readable_by_workers(bucket, headers)
+}
+
+/// The same for one that no mirror is sent at the same time.
+pub(super) fn check_readable_by_workers(bucket: &BucketConfig, headers: &HeaderMap) -> Result<(), S3Error> {
+    if bucket.mirrors.is_empty() || !is_encrypted_by_customer(headers) {
         return Ok(());
     }
     let message = "This bucket is mirrored, and nobody could mirror an object that is encrypted with a key of your own \

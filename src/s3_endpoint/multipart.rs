@@ -63,7 +63,7 @@ fn keeps_checksums(handling: &Handling<'_>) -> bool {
 }
 
 /// Forgets what is promised of checksums, and a whole object's that the provider has none of its own to compare with.
-fn drop_checksums(headers: &mut HeaderMap) {
+pub(super) fn drop_checksums(headers: &mut HeaderMap) {
     let promised = headers.keys().filter(|name| name.as_str().starts_with("x-amz-checksum-"));
     for name in promised.cloned().collect::<Vec<_>>() {
         headers.remove(name);

@@ -34,3 +34,4 @@ pub use sending::Sending;
 pub use source::{Found, Opened, Source};
 pub use tags::{Tags, tags_as_query, tags_header};
 pub use target::{Stored, Target};
+pub use upload::Upload;

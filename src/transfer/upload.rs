@@ -31,7 +31,7 @@ enum Stage {
 /// A multipart upload in progress. Dropped with nothing but parts, for whatever reason, it is aborted: they would be kept,
 /// and billed, until somebody finds them. Once it may be complete it is not: some stores would destroy the object.
 #[derive(Debug)]
-pub(super) struct Upload<'a> {
+pub struct Upload<'a> {
     target: &'a Target,
     drain: &'a Drain,
     parameters: Parameters,
@@ -40,7 +40,7 @@ pub(super) struct Upload<'a> {
 
 impl<'a> Upload<'a> {
     /// Begins to write `target` in parts.
-    pub(super) async fn begin(target: &'a Target, drain: &'a Drain) -> Result<Self, TransferError> {
+    pub async fn begin(target: &'a Target, drain: &'a Drain) -> Result<Self, TransferError> {
         let operation = Operation::CreateMultipartUpload;
         let sending = Sending::without_body(target.headers_of(operation));
         let answer = answer(target.ask(operation, &Parameters::default(), sending).await?).await?;
@@ -52,7 +52,7 @@ impl<'a> Upload<'a> {
     }
 
     /// Writes one part. Gives its `ETag`.
-    pub(super) async fn store(&self, number: u16, body: SendBody) -> Result<String, TransferError> {
+    pub async fn store(&self, number: u16, body: SendBody) -> Result<String, TransferError> {
         let mut parameters = self.parameters.clone();
         parameters.set(Parameter::PartNumber, number.to_string());
         let stored = self.target.send(Operation::UploadPart, &parameters, body).await?;
@@ -61,7 +61,7 @@ impl<'a> Upload<'a> {
     }
 
     /// Makes the object of its parts.
-    pub(super) async fn complete(mut self, parts: &[(u16, &str)]) -> Result<Stored, TransferError> {
+    pub async fn complete(mut self, parts: &[(u16, &str)]) -> Result<Stored, TransferError> {
         let operation = Operation::CompleteMultipartUpload;
         let document = Bytes::from(xml::write_complete_multipart(parts));
         let sending = Sending::document(self.target.headers_of(operation), document);

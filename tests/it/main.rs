@@ -50,6 +50,7 @@ mod s3_cors;
 mod s3_delete;
 mod s3_digests;
 mod s3_form;
+mod s3_form_parts;
 mod s3_keys;
 mod s3_multipart;
 mod s3_public;

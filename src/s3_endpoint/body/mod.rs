@@ -1,6 +1,7 @@
 //! The bodies of requests: an object's streams through [`Upload`], a document is read whole within its bound.
 
 mod checks;
+mod file_parts;
 mod reframed;
 mod room;
 mod source;
@@ -17,7 +18,12 @@ use wharf_wire::{
     sigv4::{ChunkSigner, PayloadMode},
 };
 
-pub(super) use {room::Room, source::Source, upload::not_last};
+pub(super) use {
+    file_parts::{FilePart, FileParts},
+    room::Room,
+    source::Source,
+    upload::not_last,
+};
 
 use checks::Checks;
 use reframed::Reframed;

@@ -19,7 +19,6 @@ use super::{
 use crate::{
     error::{Fault, S3Error},
     mirror::{Intents, state::Outcome},
-    request::accept::file_bytes_max,
     transfer::{Opened, Range, Source, Stored, Target, Transfer},
 };
 
@@ -65,13 +64,8 @@ fn check_size(handling: &Handling<'_>, opened: &Opened) -> Result<(), S3Error> {
     if handling.operation() == Operation::UploadPartCopy {
         return accept::check_bytes(place, opened.bytes);
     }
-    let object_bytes_max = place.origin.account().profile().limits.object_bytes_max;
-    let bytes_max = file_bytes_max(object_bytes_max, Some(&place.bucket.accept));
-    if opened.bytes <= bytes_max {
-        return Ok(());
-    }
-    let message = format!("This bucket takes objects of at most {bytes_max} bytes.");
-    Err(S3Error::new(ErrorCode::EntityTooLarge, message))
+    let bytes_max = accept::object_bytes_max(place);
+    if opened.bytes > bytes_max { Err(accept::too_large(bytes_max)) } else { Ok(()) }
 }
 
 async fn target(

@@ -376,6 +376,15 @@ impl Wire {
         self.without("content-length").line(&format!("content-length: {bytes}"))
     }
 
+    /// The same without saying how long its body is.
+    pub(crate) fn in_chunks(self) -> Self {
+        const CHUNK_BYTES: usize = 60_000;
+        let body = self.body();
+        let chunk = |data: &[u8]| [format!("{:x}\r\n", data.len()).as_bytes(), data, b"\r\n"].concat();
+        let pieces = body.chunks(CHUNK_BYTES).chain([b"".as_slice()]).map(chunk).collect();
+        Self { pieces, ..self.without("content-length").line("transfer-encoding: chunked") }
+    }
+
     /// The head as it is sent.
     pub(crate) fn head(&self) -> Vec<u8> {
         [self.head.as_slice(), b"\r\n"].concat()

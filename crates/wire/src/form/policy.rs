@@ -121,14 +121,22 @@ impl Policy {
 
     /// Whether it allows a file of this length.
     pub fn check_length(&self, bytes: u64) -> Result<(), PolicyError> {
-        for condition in &self.conditions {
-            match condition {
-                Condition::LengthRange { min, .. } if bytes < *min => return Err(PolicyError::TooSmall),
-                Condition::LengthRange { max, .. } if bytes > *max => return Err(PolicyError::TooLarge),
-                Condition::LengthRange { .. } | Condition::Equal { .. } | Condition::StartsWith { .. } => {}
-            }
+        if self.length_ranges().any(|(min, _)| bytes < min) {
+            return Err(PolicyError::TooSmall);
         }
-        Ok(())
+        self.check_largest(bytes)
+    }
+
+    /// Whether it allows a file of which there are so many bytes, or more.
+    pub fn check_largest(&self, bytes: u64) -> Result<(), PolicyError> {
+        if self.length_ranges().any(|(_, max)| bytes > max) { Err(PolicyError::TooLarge) } else { Ok(()) }
+    }
+
+    fn length_ranges(&self) -> impl Iterator<Item = (u64, u64)> {
+        self.conditions.iter().filter_map(|condition| match condition {
+            Condition::LengthRange { min, max } => Some((*min, *max)),
+            Condition::Equal { .. } | Condition::StartsWith { .. } => None,
+        })
     }
 
     fn covers(&self, name: &str) -> bool {

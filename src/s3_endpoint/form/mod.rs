@@ -7,7 +7,10 @@
 //! ```
 //!
 //! The provider wants to know the file's length first, and no form says it: it follows from the length of the form where the
-//! file is its last field. Where it is not, the file's last byte is held back for good, and nothing is stored.
+//! file is its last field. Where it is not, the file's last byte is held back for good, and nothing is stored. A form without
+//! a length, or with a file that is too long for one request, goes on in parts (`parts`).
+
+mod parts;
 
 use std::borrow::Cow;
 
@@ -26,7 +29,7 @@ use wharf_wire::{
 
 use super::{
     Call, Caller, Content, Place, S3Endpoint,
-    body::{self, Sent, Source},
+    body::{self, FileParts, Sent, Source},
     failover,
     forward::{Handling, Sending},
     list, rights,
@@ -45,15 +48,16 @@ pub(super) async fn post(
         return Err(S3Error::new(ErrorCode::InvalidRequest, message));
     }
     let place = Place::find(&endpoint.config, &endpoint.origins, &call.request.address)?;
-    let form_bytes = body::declared_length(call.headers, &header::CONTENT_LENGTH)?;
+    let form_bytes = length(call.headers)?;
     let mut source = Source::new(incoming, &endpoint.config.server.limits);
     let (form, file) = read_fields(call, &mut source).await?;
     let (identity, policy) = prove(call, &form)?;
     caller.standing.tighten(endpoint.rate_limits.identity(&identity)?);
     *caller.identity = Some(identity.clone());
     policy.check(&form, &place.bucket.name, call.context.received)?;
-    let file_bytes = file.expected_bytes(form_bytes).ok_or_else(body::not_last)?;
-    policy.check_length(file_bytes)?;
+    let file_bytes =
+        form_bytes.map(|bytes| file.expected_bytes(bytes).ok_or_else(body::not_last)).transpose()?;
+    file_bytes.map_or(Ok(()), |bytes| policy.check_length(bytes))?;
 
     let (request, headers) = (as_request(&form, &place)?, as_headers(&form)?);
     let put = Call { request: &request, headers: &headers, identity: Some(&identity), ..*call };
@@ -61,11 +65,36 @@ pub(super) async fn post(
     caller.standing.tighten(endpoint.rate_limits.provider(&place.bucket.provider, 1)?);
     let handling = Handling { endpoint, call: &put, place };
     let headers = handling.headers_of_new_object()?;
+    let put_bytes_max = place.origin.account().profile().limits.put_bytes_max;
+    let stored = match file_bytes {
+        Some(bytes) if bytes <= put_bytes_max => whole(&handling, headers, source, (file, bytes)).await?,
+        Some(_) | None => {
+            let file = FileParts::new(&handling, (source, file), &policy)?;
+            file.check_bytes(file_bytes.unwrap_or_default())?;
+            parts::store(&handling, headers, file).await?
+        }
+    };
+    Ok(answer(&handling, &form, &stored))
+}
+
+/// Bytes of the form, where the client says it before.
+fn length(headers: &HeaderMap) -> Result<Option<u64>, S3Error> {
+    let name = header::CONTENT_LENGTH;
+    headers.contains_key(&name).then(|| body::declared_length(headers, &name)).transpose()
+}
+
+/// Stores the file, which has `bytes` if the form ends behind it, in one request. Gives what the provider says of it.
+async fn whole(
+    handling: &Handling<'_>,
+    headers: HeaderMap,
+    source: Source,
+    (file, bytes): (FileReader, u64),
+) -> Result<HeaderMap, S3Error> {
     let mut teeing = handling.teeing_object(&headers)?;
-    let Sent { payload, body } = body::file(&handling, source, (file, file_bytes), teeing.as_mut()).await?;
+    let Sent { payload, body } = body::file(handling, source, (file, bytes), teeing.as_mut()).await?;
     let intents = handling.intend_object(teeing, payload).await?;
-    let reply = failover::put(&handling, intents, Sending { headers, payload, body }).await?;
-    Ok(answer(&handling, &form, reply.headers()))
+    let reply = failover::put(handling, intents, Sending { headers, payload, body }).await?;
+    Ok(reply.into_parts().0.headers)
 }
 
 /// Reads a form up to its file, whose beginning stays in `source`.
