@@ -156,7 +156,7 @@ fn check_prefix(text: &str) -> Result<(), &'static str> {
 
 fn storage_class(table: &mut Table<'_>, profile: Option<&'static Profile>) -> Option<&'static StorageClass> {
     let name = table.text("storage_class")?;
-    profile?.storage_class(&name).map_err(|problem| providers::report(table, &problem)).ok()
+    profile?.storage_class(&name).map_err(|problem| providers::report(table, &problem, Some(&name))).ok()
 }
 
 fn encryption(table: &mut Table<'_>, profile: Option<&'static Profile>) -> Option<EncryptionChoice> {

@@ -1,6 +1,6 @@
 //! What is wrong with a configuration: where, what, and what to write instead. No text here holds a secret.
 
-use std::{collections::BTreeMap, fmt, sync::Arc};
+use std::{collections::BTreeMap, fmt, iter, sync::Arc};
 
 /// One thing to repair.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -108,16 +108,22 @@ impl Origins {
 
     /// Where `path` was written. For a key that is missing: where the table around it was.
     pub(super) fn of(&self, path: &str) -> Option<Origin> {
-        self.exactly(path)
-            .or_else(|| self.below(path))
-            .or_else(|| parent(path).and_then(|parent| self.of(parent)))
-            .or_else(|| self.file.clone().map(Origin::File))
+        self.around(path).or_else(|| self.in_file(path)).or_else(|| self.file.clone().map(Origin::File))
     }
 
-    fn exactly(&self, path: &str) -> Option<Origin> {
-        if let Some(name) = self.variables.get(path) {
-            return Some(Origin::Variable(name.clone()));
-        }
+    /// A variable that sets `path`, or a list or table around it: what the file says there does not count.
+    fn around(&self, path: &str) -> Option<Origin> {
+        let mut around = iter::successors(Some(path), |path| parent(path));
+        around.find_map(|path| self.variables.get(path)).cloned().map(Origin::Variable)
+    }
+
+    fn in_file(&self, path: &str) -> Option<Origin> {
+        self.line(path)
+            .or_else(|| self.below(path))
+            .or_else(|| parent(path).and_then(|parent| self.in_file(parent)))
+    }
+
+    fn line(&self, path: &str) -> Option<Origin> {
         let line = *self.lines.get(path)?;
         Some(Origin::Line { file: self.file.clone()?, line })
     }
@@ -154,6 +160,16 @@ mod tests {
             assert_eq!(origins.of(path).map(|origin| origin.to_string()).as_deref(), Some(place), "{path}");
         }
         assert_eq!(Origins::default().of("keys[0].id"), None);
+    }
+
+    #[test]
+    fn what_a_variable_replaces_is_not_looked_for_in_the_file() {
+        let lines = [("keys".to_owned(), 3), ("keys[0]".to_owned(), 4), ("keys[0].id".to_owned(), 5)].into();
+        let variables = [("keys".to_owned(), "WHARF_KEYS".to_owned())].into();
+        let origins = Origins { file: Some("wharf.toml".into()), lines, variables };
+        for path in ["keys", "keys[0].id", "keys[1].allow[0]"] {
+            assert_eq!(origins.of(path), Some(Origin::Variable("WHARF_KEYS".to_owned())), "{path}");
+        }
     }
 
     #[test]

@@ -63,6 +63,7 @@ fn provider(
     let credentials = credentials(table);
     let has_credentials = credentials.is_some();
     let settings = settings(credentials.or_else(stand_in)?, table);
+    let region = settings.region.clone();
     let rate_limit = rate_limit::read(table, "rate_limit");
     let timeouts = table.section("timeouts", timeouts);
     let requests_in_flight_max = table.count("requests_in_flight_max", 512, 1..=100_000);
@@ -78,7 +79,8 @@ fn provider(
         }),
         Err(problems) => {
             for problem in problems.iter().filter(|problem| has_credentials || !is_of_credentials(problem)) {
-                report(table, problem);
+                let written = if problem.setting == "region" { region.as_deref() } else { None };
+                report(table, problem, written);
             }
             None
         }
@@ -134,11 +136,13 @@ fn timeouts(table: &mut Table<'_>) -> Timeouts {
     }
 }
 
-/// Passes a plugin's problem on under the setting's own key.
-pub(super) fn report(table: &Table<'_>, problem: &SettingProblem) {
-    let hint = match problem.valid_options.as_slice() {
-        [] => String::new(),
-        options => format!("write one of {}", quoted(options)),
+/// Passes a plugin's problem on under the setting's own key, with the option that was probably meant by what was `written`.
+pub(super) fn report(table: &Table<'_>, problem: &SettingProblem, written: Option<&str>) {
+    let options: Vec<_> = problem.valid_options.iter().map(String::as_str).collect();
+    let message = match written.and_then(|word| nearest(word, &options)) {
+        Some(nearest) => format!("{}; did you mean `{nearest}`?", problem.message),
+        None => problem.message.clone(),
     };
-    table.problem(problem.setting, problem.message.clone(), &hint);
+    let hint = if options.is_empty() { String::new() } else { format!("write one of {}", quoted(&options)) };
+    table.problem(problem.setting, message, &hint);
 }

@@ -26,7 +26,7 @@ use super::{
     Environment,
     expand::expand,
     files::{self, Fingerprint},
-    problem::{Origins, Problem},
+    problem::{Origin, Origins, Problem},
 };
 
 /// What is read, and what came of it.
@@ -244,11 +244,15 @@ impl<'a> Table<'a> {
     /// Refuses what nobody asked for.
     pub(super) fn close(self) {
         for key in self.entries.keys() {
-            let hint = match nearest(key, &self.known) {
+            let mut hint = match nearest(key, &self.known) {
                 Some(nearest) => format!("did you mean `{nearest}`?"),
                 None => format!("settings here are {}", quoted(&self.known)),
             };
-            self.problem(key, "this version has no such setting", &hint);
+            let path = join(&self.path, key);
+            if matches!(self.document.origins.of(&path), Some(Origin::Variable(_))) {
+                hint.push_str(" (a variable of your own needs a name that does not begin with `WHARF_`)");
+            }
+            self.document.problem(&path, "this version has no such setting", &hint);
         }
     }
 }

@@ -10,6 +10,7 @@ use std::{
     time::Duration,
 };
 
+use secrecy::ExposeSecret;
 use tokio::{
     signal::unix::{Signal, SignalKind, signal},
     task::spawn_blocking,
@@ -18,7 +19,7 @@ use tokio::{
 
 use super::{
     Config, ConfigError, Environment,
-    checked::Listener,
+    checked::{Listener, StoreConfig},
     files::{self, Fingerprint},
     load::{locate, read_sources},
 };
@@ -44,6 +45,11 @@ impl Watcher {
     pub fn new(path: Option<&Path>, environment: Environment) -> io::Result<Self> {
         let path = locate(path, &environment);
         Ok(Self { path, environment, files: BTreeMap::new(), hangup: signal(SignalKind::hangup())? })
+    }
+
+    /// The config file, if there is one.
+    pub fn file(&self) -> Option<&Path> {
+        self.path.as_deref()
     }
 
     /// Loads the configuration as it is now.
@@ -91,8 +97,9 @@ async fn look_again(files: &BTreeMap<PathBuf, Fingerprint>) -> BTreeMap<PathBuf,
     spawn_blocking(read).await.unwrap_or_else(|_| files.clone())
 }
 
-/// The settings that differ and that a reload cannot put in force: open sockets stay as they are.
+/// The settings that differ and that a reload cannot put in force: open sockets and an open database stay as they are.
 pub fn restart_needed(old: &Config, new: &Config) -> Vec<&'static str> {
+    let of_store = store_changes(old, new);
     let has_tls = |listener: &Listener| listener.tls.is_some();
     let listen = |listener: Option<&Listener>| listener.map(|listener| listener.listen);
     let (old_format, new_format) = (old.log.format, new.log.format);
@@ -109,5 +116,19 @@ pub fn restart_needed(old: &Config, new: &Config) -> Vec<&'static str> {
         ("mirroring.tee_skew_bytes_max", old_tee.tee_skew_bytes_max != new_tee.tee_skew_bytes_max),
         ("mirroring.tee_memory_bytes_max", old_tee.tee_memory_bytes_max != new_tee.tee_memory_bytes_max),
     ];
-    differs.into_iter().filter_map(|(setting, differs)| differs.then_some(setting)).collect()
+    let differs = differs.into_iter().chain(of_store);
+    differs.filter_map(|(setting, differs)| differs.then_some(setting)).collect()
+}
+
+fn store_changes(old: &Config, new: &Config) -> [(&'static str, bool); 5] {
+    let directory = ("server.data_directory", old.server.data_directory != new.server.data_directory);
+    let (old, new) = (&old.store, &new.store);
+    let url = |store: &StoreConfig| store.url.as_ref().map(|url| url.expose_secret().to_owned());
+    [
+        directory,
+        ("store.url", url(old) != url(new)),
+        ("store.timeout_seconds", old.timeout != new.timeout),
+        ("store.lease_seconds", old.lease != new.lease),
+        ("store.late_effect_seconds", old.late_effect != new.late_effect),
+    ]
 }

@@ -352,6 +352,9 @@ fn the_nearest_name_is_suggested() {
     assert!(bucket.contains("did you mean `store`?"), "{bucket}");
     let plugin = only_problem(&STORE.replace("\"minio\"", "\"mino\""), &[]);
     assert!(plugin.contains("did you mean `minio`?"), "{plugin}");
+    let wasabi = "plugin = \"wasabi\"\nregion = \"eu-cental-1\"";
+    let region = only_problem(&STORE.replace("plugin = \"minio\"", wasabi).replace("endpoint", "#"), &[]);
+    assert!(region.contains("did you mean `eu-central-1`?"), "{region}");
 }
 
 #[test]
@@ -509,7 +512,7 @@ fn a_key_set_with_a_private_key_is_refused() {
 }
 
 #[test]
-fn only_open_sockets_need_a_restart() {
+fn what_is_open_needs_a_restart() {
     let config = |text: &str| from_text(text, &[]).unwrap();
     let before = config("");
     let needed = |text: &str| restart_needed(&before, &config(text));
@@ -519,6 +522,12 @@ fn only_open_sockets_need_a_restart() {
         ["server.api_listen", "server.admin_listen"]
     );
     assert_eq!(needed("log.format = 'json'"), ["log.format"]);
+    assert_eq!(
+        needed(
+            "server.data_directory = 'elsewhere'\nstore.url = 'postgres://a:b@c/d'\nstore.lease_seconds = 9"
+        ),
+        ["server.data_directory", "store.url", "store.lease_seconds"]
+    );
 }
 
 /// A configuration with `secret` wherever one can be, in the file or behind variables, and `more` that may be wrong.
