@@ -66,8 +66,13 @@ pub enum StartError {
     #[error(transparent)]
     Tls(#[from] TlsError),
     /// A listener.
-    #[error(transparent)]
-    Door(#[from] DoorError),
+    #[error("server.{setting}: {source}")]
+    Door {
+        /// The setting with its address.
+        setting: &'static str,
+        /// Why.
+        source: DoorError,
+    },
     /// The sealing key that Wharf keeps itself.
     #[error(transparent)]
     SealingKey(#[from] SealingKeyError),
@@ -130,15 +135,18 @@ impl Gateway {
         let core = Arc::new(Box::pin(Core::new(config, clock, drain.clone())).await?);
         let snapshot = core.pipeline.snapshot();
         let (server, metrics) = (&snapshot.config.server, &core.shared.metrics);
-        let api = core.open(&server.api, core.certificates.api.as_ref(), metrics.api_door.clone()).await?;
+        let failed = |setting| move |source| StartError::Door { setting, source };
+        let api = core.open(&server.api, core.certificates.api.as_ref(), metrics.api_door.clone());
+        let api = api.await.map_err(failed("api_listen"))?;
         let s3 = match &server.s3 {
             Some(door) => {
-                Some(core.open(door, core.certificates.s3.as_ref(), metrics.s3_door.clone()).await?)
+                let s3 = core.open(door, core.certificates.s3.as_ref(), metrics.s3_door.clone());
+                Some(s3.await.map_err(failed("s3_listen"))?)
             }
             None => None,
         };
-        let admin =
-            core.open(&server.admin, core.certificates.admin.as_ref(), metrics.admin_door.clone()).await?;
+        let admin = core.open(&server.admin, core.certificates.admin.as_ref(), metrics.admin_door.clone());
+        let admin = admin.await.map_err(failed("admin_listen"))?;
         let (api_address, admin_address) = (api.address(), admin.address());
         let s3_address = s3.as_ref().map(Door::address);
         drain.spawn(api.serve(Arc::new(ApiDoor(Arc::clone(&core.pipeline))), drain.clone()));

@@ -23,7 +23,10 @@ const FILE_MODE: u32 = 0o600;
 #[derive(Debug, Error)]
 pub enum SealingKeyError {
     /// The file cannot be made or read.
-    #[error("the sealing key {}: {source}", path.display())]
+    #[error(
+        "the sealing key {}: {source}; `server.data_directory` must be a folder that Wharf may write",
+        path.display()
+    )]
     File {
         /// Which file or directory.
         path: PathBuf,

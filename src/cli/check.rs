@@ -14,7 +14,7 @@ pub fn run(
 ) -> Result<ExitCode, CliError> {
     match config::load(file, environment) {
         Ok(config) => {
-            writeln!(out, "ok: {}", summary(&config))?;
+            writeln!(out, "ok: {}: {}", source(file, environment), summary(&config))?;
             for note in config::notes(&config) {
                 writeln!(out, "note: {note}")?;
             }
@@ -27,6 +27,12 @@ pub fn run(
     }
 }
 
+/// Where it came from: another file than the one that was meant is found out here.
+fn source(file: Option<&Path>, environment: &Environment) -> String {
+    config::locate(file, environment)
+        .map_or_else(|| "no configuration file".to_owned(), |file| file.display().to_string())
+}
+
 /// What was configured, in one line.
 fn summary(config: &Config) -> String {
     let who = match (config.keys.len(), &config.jwt) {
@@ -34,11 +40,13 @@ fn summary(config: &Config) -> String {
         (keys, None) => counted(keys, "key"),
         (keys, Some(_)) => format!("{} and app tokens", counted(keys, "key")),
     };
+    let s3 = config.server.s3.as_ref().map(|door| format!("S3 on {}, ", address(door)));
     format!(
-        "{}, {}, {who}; serves {}, health and metrics on {}",
+        "{}, {}, {who}; serves the API on {}, {}health and metrics on {}",
         counted(config.providers.len(), "provider"),
         counted(config.buckets.len(), "bucket"),
         address(&config.server.api),
+        s3.unwrap_or_default(),
         address(&config.server.admin),
     )
 }

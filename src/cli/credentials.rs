@@ -7,7 +7,7 @@ use secrecy::ExposeSecret;
 use serde::Serialize;
 use wharf_wire::{date::Timestamp, sigv4::Credentials};
 
-use super::{CliError, presign::parse_seconds};
+use super::{CliError, configured, presign::parse_seconds};
 use crate::{
     config::{
         Config,
@@ -31,7 +31,7 @@ pub struct Arguments {
     /// What its objects' keys must begin with.
     #[arg(long, value_name = "TEXT", default_value = "")]
     prefix: String,
-    /// Whether it may only read and list.
+    /// Only for reading and listing.
     #[arg(long)]
     read_only: bool,
 }
@@ -55,6 +55,9 @@ pub fn run(
     out: &mut impl Write,
 ) -> Result<(), CliError> {
     let key = find(config, &arguments.key)?;
+    if let Some(bucket) = &arguments.bucket {
+        configured(config, bucket)?;
+    }
     let expires_at = now.plus_seconds(arguments.expires.into());
     let refused = |problem: String| CliError::Refused(problem);
     let sealer = sealing_key::sealer(&config.server).map_err(|error| refused(error.to_string()))?;

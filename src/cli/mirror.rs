@@ -3,6 +3,7 @@
 //! It looks into the database beside a running gateway.
 
 use std::{
+    collections::BTreeSet,
     fmt::Write as _,
     io::{self, Write},
 };
@@ -59,16 +60,16 @@ struct DeadArguments {
 
 #[derive(Debug, Args)]
 struct FilterArguments {
-    /// Of this bucket of the configuration.
+    /// Only this bucket's, by its name in the configuration.
     #[arg(long, value_name = "NAME")]
     bucket: Option<String>,
-    /// Of this mirror.
+    /// Only this mirror's.
     #[arg(long, value_name = "NAME")]
     mirror: Option<String>,
-    /// This key.
+    /// Only this key.
     #[arg(long, value_name = "KEY")]
     key: Option<String>,
-    /// With a failure of this class.
+    /// Only keys that failed in this way: auth, permanent, absence, …
     #[arg(long, value_name = "CLASS", value_parser = class)]
     class: Option<Class>,
 }
@@ -87,6 +88,30 @@ impl FilterArguments {
             class: self.class.map(|class| class.as_str().to_owned()),
         }
     }
+
+    /// Under a mistyped name nothing was ever given up, which would look as if all were well.
+    fn refuse_unknown(&self, mirrors: &[MirrorStatus]) -> Result<(), CliError> {
+        let buckets = mirrors.iter().map(|mirror| &mirror.bucket).collect();
+        refuse_other_than(&buckets, "bucket with mirrors", self.bucket.as_ref())?;
+        let of_bucket =
+            |mirror: &&MirrorStatus| self.bucket.as_ref().is_none_or(|name| *name == mirror.bucket);
+        let names = mirrors.iter().filter(of_bucket).map(|mirror| &mirror.mirror).collect();
+        refuse_other_than(&names, "mirror", self.mirror.as_ref())
+    }
+}
+
+fn refuse_other_than(
+    known: &BTreeSet<&String>,
+    what: &'static str,
+    name: Option<&String>,
+) -> Result<(), CliError> {
+    match name {
+        Some(name) if !known.contains(name) => {
+            let known = known.iter().map(|name| (*name).clone()).collect();
+            Err(CliError::Unknown { what, name: name.clone(), known })
+        }
+        Some(_) | None => Ok(()),
+    }
 }
 
 /// Does what `arguments` say.
@@ -97,29 +122,43 @@ pub async fn run(
     out: &mut impl Write,
 ) -> Result<(), CliError> {
     let opened = Opened::beside(config, clock).await?;
-    let done = match &arguments.command {
-        MirrorCommand::Status(arguments) => status(arguments, &opened, config, out).await,
-        MirrorCommand::Dead(arguments) => dead(arguments, &opened, out).await,
-        MirrorCommand::Redrive(arguments) => redrive(arguments, &opened, out).await,
-    };
+    let done = done(&arguments.command, config, &opened, out).await;
     opened.close().await;
     done
 }
 
-async fn status(
-    arguments: &StatusArguments,
-    opened: &Opened,
+async fn done(
+    command: &MirrorCommand,
     config: &Config,
+    opened: &Opened,
     out: &mut impl Write,
 ) -> Result<(), CliError> {
-    let status = report::status(config, opened.journal(), opened.clock().now()).await?;
-    if arguments.json {
-        return Ok(writeln!(out, "{}", pretty(&status)?)?);
+    let mirrors = report::status(config, opened.journal(), opened.clock().now()).await?;
+    match command {
+        MirrorCommand::Status(arguments) => status(arguments, &mirrors, out),
+        MirrorCommand::Dead(arguments) => {
+            arguments.filter.refuse_unknown(&mirrors)?;
+            dead(arguments, opened, out).await
+        }
+        MirrorCommand::Redrive(filter) => {
+            filter.refuse_unknown(&mirrors)?;
+            redrive(filter, opened, out).await
+        }
     }
-    if status.is_empty() {
+}
+
+fn status(
+    arguments: &StatusArguments,
+    mirrors: &[MirrorStatus],
+    out: &mut impl Write,
+) -> Result<(), CliError> {
+    if arguments.json {
+        return Ok(writeln!(out, "{}", pretty(&mirrors)?)?);
+    }
+    if mirrors.is_empty() {
         return Ok(writeln!(out, "no bucket has mirrors")?);
     }
-    Ok(out.write_all(table(&status).as_bytes())?)
+    Ok(out.write_all(table(mirrors).as_bytes())?)
 }
 
 async fn dead(arguments: &DeadArguments, opened: &Opened, out: &mut impl Write) -> Result<(), CliError> {
@@ -127,6 +166,9 @@ async fn dead(arguments: &DeadArguments, opened: &Opened, out: &mut impl Write) 
     let mut after = None;
     loop {
         let (letters, last) = report::dead(opened.journal(), &filter, after.as_ref(), PAGE).await?;
+        if letters.is_empty() && after.is_none() && !arguments.json {
+            return Ok(writeln!(out, "no key was given up")?);
+        }
         for letter in &letters {
             let line = if arguments.json {
                 serde_json::to_string(letter).map_err(|error| CliError::Output(error.into()))?
@@ -144,7 +186,7 @@ async fn dead(arguments: &DeadArguments, opened: &Opened, out: &mut impl Write) 
 
 async fn redrive(arguments: &FilterArguments, opened: &Opened, out: &mut impl Write) -> Result<(), CliError> {
     let redriven = opened.journal().redrive(&arguments.filter()).await?;
-    Ok(writeln!(out, "{redriven} keys are due again")?)
+    Ok(writeln!(out, "keys that are due again: {redriven}")?)
 }
 
 fn pretty(answer: &impl Serialize) -> Result<String, CliError> {
@@ -251,6 +293,33 @@ mod tests {
              \x20                                                      3  permanent\n\
              photos → old                         0       0 s       0  not configured any more\n"
         );
+    }
+
+    #[test]
+    fn a_name_that_no_mirror_bears_is_refused() {
+        let mirror = |bucket: &str, mirror: &str| MirrorStatus {
+            bucket: bucket.to_owned(),
+            mirror: mirror.to_owned(),
+            provider: None,
+            dirty: 0,
+            lag_seconds: 0,
+            held: 0,
+            dead: BTreeMap::new(),
+            trouble: None,
+            sync: SyncStatus::default(),
+        };
+        let mirrors = [mirror("photos", "spare"), mirror("films", "attic")];
+        let refusal = |bucket: Option<&str>, mirror: Option<&str>| {
+            let (bucket, mirror) = (bucket.map(str::to_owned), mirror.map(str::to_owned));
+            let filter = FilterArguments { bucket, mirror, key: None, class: None };
+            filter.refuse_unknown(&mirrors).err().map(|error| error.to_string())
+        };
+        assert_eq!(refusal(None, None), None);
+        assert_eq!(refusal(Some("films"), Some("attic")), None);
+        let typo = refusal(Some("phtos"), None);
+        assert_eq!(typo.as_deref(), Some("there is no bucket with mirrors `phtos`; there is films, photos"));
+        let elsewhere = refusal(Some("films"), Some("spare"));
+        assert_eq!(elsewhere.as_deref(), Some("there is no mirror `spare`; there is attic"));
     }
 
     #[test]

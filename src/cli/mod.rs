@@ -27,7 +27,7 @@ use crate::{
     clock::Clock,
     config::{
         self, Config, ConfigError, Environment,
-        checked::{BucketConfig, ProviderConfig},
+        checked::{BucketConfig, MirrorConfig, ProviderConfig},
     },
     mirror::resync::{CompleteError, WalkError},
     store::{JournalError, StoreError},
@@ -40,8 +40,9 @@ use self::stop::StopSignals;
 #[derive(Debug, Parser)]
 #[command(name = "wharf", version)]
 pub struct Cli {
-    /// The configuration file.
-    #[arg(long, global = true, value_name = "FILE")]
+    /// The configuration file; without it, the one that `WHARF_CONFIG` names, or `config.toml` here.
+    // Last, wherever a subcommand lists it.
+    #[arg(long, global = true, value_name = "FILE", display_order = 900)]
     pub config: Option<PathBuf>,
     /// What to do; `serve` when nothing is said.
     #[command(subcommand)]
@@ -51,9 +52,9 @@ pub struct Cli {
 /// What Wharf can be told to do.
 #[derive(Debug, Subcommand)]
 pub enum Command {
-    /// Serve the upload API until SIGTERM or SIGINT.
+    /// Serve the upload API, and the S3 endpoint if there is one, until SIGTERM or SIGINT.
     Serve,
-    /// Run a store, Wharf and a page to drop a file on. It needs no account and no configuration.
+    /// Run two stores, Wharf and a page to drop a file on. It needs no account and no configuration.
     Demo(demo::Arguments),
     /// Check the configuration, and say everything that is wrong with it.
     Check,
@@ -95,7 +96,7 @@ pub enum Command {
 #[derive(Debug, Error)]
 pub enum CliError {
     /// A name that nothing bears; the text lists those that are there.
-    #[error("there is no {what} `{name}`; there is {}", listed(known))]
+    #[error("there is no {what} `{name}`{}", listed(known))]
     Unknown {
         /// What was looked for.
         what: &'static str,
@@ -150,7 +151,10 @@ impl CliError {
 }
 
 fn listed(names: &[String]) -> String {
-    if names.is_empty() { "none".to_owned() } else { names.join(", ") }
+    if names.is_empty() {
+        return ", and no other; `wharf check` says which file was read".to_owned();
+    }
+    format!("; there is {}", names.join(", "))
 }
 
 /// Does what the command line says.
@@ -204,10 +208,23 @@ fn configured<'a>(
         name: name.to_owned(),
         known: config.buckets.keys().cloned().collect(),
     })?;
-    let provider = config.providers.get(&bucket.provider).ok_or_else(|| CliError::Unknown {
+    Ok((bucket, configured_provider(config, &bucket.provider)?))
+}
+
+/// A configured account.
+fn configured_provider<'a>(config: &'a Config, name: &str) -> Result<&'a ProviderConfig, CliError> {
+    config.providers.get(name).ok_or_else(|| CliError::Unknown {
         what: "configured provider",
-        name: bucket.provider.clone(),
+        name: name.to_owned(),
         known: config.providers.keys().cloned().collect(),
-    })?;
-    Ok((bucket, provider))
+    })
+}
+
+/// The mirror of `bucket` that bears this name.
+fn one_mirror<'a>(bucket: &'a BucketConfig, name: &str) -> Result<&'a MirrorConfig, CliError> {
+    bucket.mirrors.iter().find(|mirror| *mirror.name == *name).ok_or_else(|| CliError::Unknown {
+        what: "configured mirror",
+        name: name.to_owned(),
+        known: bucket.mirrors.iter().map(|mirror| mirror.name.to_string()).collect(),
+    })
 }

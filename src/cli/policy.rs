@@ -9,11 +9,12 @@ use std::{collections::BTreeMap, io::Write};
 use clap::{Args, ValueEnum};
 use serde::Serialize;
 use wharf_provider::{Account, CorsSupport, PolicyRule, cors::rule_for_pages};
+use wharf_wire::names::BucketName;
 
-use super::{CliError, configured};
+use super::{CliError, configured, configured_provider, one_mirror};
 use crate::config::{
     Config,
-    checked::{BucketConfig, Cors, EncryptionChoice, Origins},
+    checked::{BucketConfig, Cors, EncryptionChoice, MirrorConfig, Origins},
 };
 
 /// What `wharf policy` takes.
@@ -21,6 +22,9 @@ use crate::config::{
 pub struct Arguments {
     /// The bucket's name in the configuration.
     bucket: String,
+    /// The mirror of it whose documents are wanted, in place of its own.
+    #[arg(long, value_name = "NAME")]
+    mirror: Option<String>,
     /// Which document to print; one alone is printed as bare JSON.
     #[arg(long = "for", value_name = "DOCUMENT", value_enum, default_value_t = Wanted::All)]
     wanted: Wanted,
@@ -50,7 +54,7 @@ enum Right {
     Read,
     /// Sign uploads, in one piece or in parts.
     Write,
-    /// Delete objects.
+    /// Delete objects, but none of their old versions.
     Delete,
     /// List objects; also, a missing object is told from a forbidden one.
     List,
@@ -66,8 +70,18 @@ impl Right {
             Self::Read => &["s3:GetObject", "s3:GetObjectVersion"],
             // Starting, sending and completing the parts of an upload are all PutObject.
             Self::Write => &["s3:PutObject", "s3:AbortMultipartUpload", "s3:ListMultipartUploadParts"],
+            // Without `s3:DeleteObjectVersion`: with it, whoever has the key could destroy what versioning keeps.
             Self::Delete => &["s3:DeleteObject"],
             Self::List => &[],
+        }
+    }
+
+    /// What it takes on their tags, which clients of the S3 endpoint and mirrors know of.
+    const fn tag_actions(self) -> &'static [&'static str] {
+        match self {
+            Self::Read => &["s3:GetObjectTagging", "s3:GetObjectVersionTagging"],
+            Self::Write => &["s3:DeleteObjectTagging", "s3:PutObjectTagging"],
+            Self::Delete | Self::List => &[],
         }
     }
 
@@ -88,12 +102,16 @@ type Document = Result<String, String>;
 /// Writes the document or documents.
 pub fn run(arguments: &Arguments, config: &Config, out: &mut impl Write) -> Result<(), CliError> {
     let (bucket, provider) = configured(config, &arguments.bucket)?;
-    let subject = Subject {
-        bucket,
-        account: &provider.account,
-        rights: &arguments.rights,
-        principal: arguments.principal.as_deref(),
+    let (place, account) = match &arguments.mirror {
+        None => (Place::of_bucket(bucket), &provider.account),
+        Some(name) => {
+            let mirror = one_mirror(bucket, name)?;
+            (Place::of_mirror(mirror), &configured_provider(config, &mirror.provider)?.account)
+        }
     };
+    let has_tags = config.server.s3.is_some() || !bucket.mirrors.is_empty();
+    let (rights, principal) = (arguments.rights.as_slice(), arguments.principal.as_deref());
+    let subject = Subject { place, account, rights, has_tags, principal };
     let text = render(arguments.wanted, &subject, &config.upload.cors)?;
     out.write_all(text.as_bytes())?;
     Ok(())
@@ -121,11 +139,33 @@ fn section(heading: &str, document: Document) -> String {
     }
 }
 
+/// Where objects are.
+struct Place<'a> {
+    bucket: &'a BucketName,
+    key_prefix: &'a str,
+    encryption: Option<&'a EncryptionChoice>,
+    public: bool,
+}
+
+impl<'a> Place<'a> {
+    fn of_bucket(bucket: &'a BucketConfig) -> Self {
+        let BucketConfig { bucket, key_prefix, encryption, public, .. } = bucket;
+        Self { bucket, key_prefix, encryption: encryption.as_ref(), public: *public }
+    }
+
+    fn of_mirror(mirror: &'a MirrorConfig) -> Self {
+        let MirrorConfig { bucket, key_prefix, encryption, .. } = mirror;
+        Self { bucket, key_prefix, encryption: encryption.as_ref(), public: false }
+    }
+}
+
 /// Whom and what the documents are about.
 struct Subject<'a> {
-    bucket: &'a BucketConfig,
+    place: Place<'a>,
     account: &'a Account,
     rights: &'a [Right],
+    /// Whether anybody reads and writes tags.
+    has_tags: bool,
     principal: Option<&'a str>,
 }
 
@@ -153,7 +193,7 @@ impl Subject<'_> {
             ];
             statements.extend(granted.into_iter().flatten().map(|statement| statement.to(principal)));
         }
-        statements.extend(self.bucket.public.then(|| self.public_statement(partition)));
+        statements.extend(self.place.public.then(|| self.public_statement(partition)));
         statements.extend(self.tls_statement(partition));
         if statements.is_empty() {
             return Err("The IAM policy alone is enough for a private bucket of one's own.".to_owned());
@@ -179,25 +219,33 @@ impl Subject<'_> {
     }
 
     fn bucket_arn(&self, partition: &str) -> String {
-        format!("arn:{partition}:s3:::{}", self.bucket.bucket.as_str())
+        format!("arn:{partition}:s3:::{}", self.place.bucket.as_str())
     }
 
     fn objects_arn(&self, partition: &str) -> String {
-        format!("{}/{}*", self.bucket_arn(partition), self.bucket.key_prefix)
+        format!("{}/{}*", self.bucket_arn(partition), self.place.key_prefix)
     }
 
     fn objects_statement(&self, partition: &str) -> Option<Statement> {
-        let actions = self.actions(Right::object_actions);
+        let mut actions = self.actions(Right::object_actions);
+        if self.has_tags {
+            actions.extend(self.actions(Right::tag_actions));
+            actions.sort_unstable();
+        }
         Statement::allow("WharfObjects", actions, vec![self.objects_arn(partition)])
     }
 
     fn bucket_statement(&self, partition: &str) -> Option<Statement> {
-        let actions = if self.rights.contains(&Right::List) { vec!["s3:ListBucket"] } else { vec![] };
+        let actions = if self.rights.contains(&Right::List) {
+            vec!["s3:ListBucket", "s3:ListBucketVersions"]
+        } else {
+            vec![]
+        };
         let statement = Statement::allow("WharfBucket", actions, vec![self.bucket_arn(partition)])?;
-        if self.bucket.key_prefix.is_empty() {
+        if self.place.key_prefix.is_empty() {
             return Some(statement);
         }
-        Some(statement.when("StringLike", "s3:prefix", format!("{}*", self.bucket.key_prefix)))
+        Some(statement.when("StringLike", "s3:prefix", format!("{}*", self.place.key_prefix)))
     }
 
     /// Uploads that were left are found by listing them. No condition knows the prefix of that listing.
@@ -212,7 +260,7 @@ impl Subject<'_> {
         let PolicyRule::Documents { grants_keys: true, .. } = self.account.profile().policies else {
             return None;
         };
-        let Some(EncryptionChoice::SseKms { key_id }) = &self.bucket.encryption else { return None };
+        let Some(EncryptionChoice::SseKms { key_id }) = self.place.encryption else { return None };
         let any_key = format!("arn:{partition}:kms:{}:*:key/", self.account.region().as_str());
         let allow = |resource| Statement::allow("WharfKey", self.actions(Right::key_actions), vec![resource]);
         // Rights on a key cannot be granted by its alias; a condition can name it.

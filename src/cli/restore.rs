@@ -5,9 +5,9 @@ use std::{fmt::Write as _, io::Write, sync::Arc};
 use clap::Args;
 
 use super::{
-    CliError,
+    CliError, one_mirror,
     opened::{Opened, no_provider, origins},
-    sync::{PaceArguments, Ticker, chosen},
+    sync::{PaceArguments, Ticker},
 };
 use crate::{
     clock::Clock,
@@ -55,7 +55,7 @@ pub async fn run(
     stop: impl Future<Output = ()>,
 ) -> Result<(), CliError> {
     let bucket = super::configured(config, &arguments.bucket)?.0;
-    let mirror = chosen(bucket, Some(&arguments.from))?.remove(0);
+    let mirror = one_mirror(bucket, &arguments.from)?;
     let origins = origins(config, clock)?;
     let route = Route::new(bucket, mirror, &origins, Side::Mirror).ok_or_else(no_provider)?;
     let opened = Opened::beside(config, clock).await?;

@@ -34,6 +34,11 @@ pub async fn run(path: Option<&Path>, environment: Environment) -> Result<ExitCo
     let mut watcher = Watcher::new(path, environment).map_err(ServeError::Signals)?;
     let config = watcher.load()?;
     let telemetry = telemetry::init(&config.log)?;
+    if let Some(file) = watcher.file() {
+        tracing::info!(file = %file.display(), "the configuration was read");
+    } else {
+        tracing::info!("there is no configuration file: what the environment does not set has its default");
+    }
     let mut stop = StopSignals::new().map_err(ServeError::Signals)?;
     let gateway = Gateway::start(config, Clock::System).await?;
     loop {

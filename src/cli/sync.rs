@@ -13,7 +13,7 @@ use serde::Serialize;
 use tokio::time::Instant;
 
 use super::{
-    CliError,
+    CliError, one_mirror,
     opened::{Opened, no_provider, origins},
 };
 use crate::{
@@ -50,7 +50,7 @@ pub struct Arguments {
     /// Delete what a mirror has alone.
     #[arg(long)]
     delete: bool,
-    /// Delete at most so many objects, or so many of a hundred (`5%`); without it 100 objects, and one of a hundred.
+    /// The most objects to delete: a number, or a part of what the mirror has (`5%`). Without it 100 objects, and 1 %.
     #[arg(long, value_name = "N|N%", requires = "delete")]
     delete_max: Option<Threshold>,
     #[command(flatten)]
@@ -67,7 +67,7 @@ pub struct Arguments {
 /// How fast a walk may go.
 #[derive(Debug, Args)]
 pub(super) struct PaceArguments {
-    /// Requests a second of the walk itself: listings, and questions after single objects.
+    /// Requests a second of the walk itself: listings, and questions about single objects.
     #[arg(long, value_name = "N")]
     requests_per_second: Option<NonZeroU32>,
     /// Bytes a second of the objects that are copied, on the average.
@@ -137,26 +137,22 @@ pub async fn run(
     opened.close().await;
     match ended? {
         0 => Ok(()),
-        dead => Err(CliError::Refused(format!(
-            "{dead} keys were given up and are not mirrored; `wharf mirror dead` says why"
-        ))),
+        dead => {
+            Err(CliError::Refused(format!("keys that were given up: {dead}; `wharf mirror dead` says why")))
+        }
     }
 }
 
-pub(super) fn chosen<'a>(
-    bucket: &'a BucketConfig,
-    name: Option<&str>,
-) -> Result<Vec<&'a MirrorConfig>, CliError> {
-    let is_meant = |mirror: &&MirrorConfig| name.is_none_or(|name| *mirror.name == *name);
-    let mirrors: Vec<_> = bucket.mirrors.iter().filter(is_meant).collect();
-    if mirrors.is_empty() {
-        return Err(CliError::Unknown {
-            what: "configured mirror",
-            name: name.unwrap_or("of any name").to_owned(),
-            known: bucket.mirrors.iter().map(|mirror| mirror.name.to_string()).collect(),
-        });
+fn chosen<'a>(bucket: &'a BucketConfig, name: Option<&str>) -> Result<Vec<&'a MirrorConfig>, CliError> {
+    if let Some(name) = name {
+        return Ok(vec![one_mirror(bucket, name)?]);
     }
-    Ok(mirrors)
+    if bucket.mirrors.is_empty() {
+        let name = &bucket.name;
+        let advice = format!("the bucket `{name}` has no mirrors; add [[buckets.{name}.mirrors]]");
+        return Err(CliError::Refused(advice));
+    }
+    Ok(bucket.mirrors.iter().collect())
 }
 
 async fn walk(

@@ -12,7 +12,7 @@ use serde::Serialize;
 use uuid::{NoContext, Uuid};
 use wharf_wire::names::BucketName;
 
-use super::CliError;
+use super::{CliError, configured_provider};
 use crate::{
     backend::{
         probe::{Outcome, Probe, ProbeBucket, Report, Row},
@@ -63,11 +63,7 @@ pub async fn run(
     out: &mut impl Write,
     notes: &mut impl Write,
 ) -> Result<(), CliError> {
-    let provider = config.providers.get(&arguments.provider).ok_or_else(|| CliError::Unknown {
-        what: "configured provider",
-        name: arguments.provider.clone(),
-        known: config.providers.keys().cloned().collect(),
-    })?;
+    let provider = configured_provider(config, &arguments.provider)?;
     let chosen = chosen(config, provider, arguments.bucket.as_deref(), notes)?;
     let report = probe(config, provider, chosen.as_ref(), clock).await?;
     let text = if arguments.json {

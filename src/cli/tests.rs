@@ -86,6 +86,13 @@ encryption = { type = "SSE-KMS", key_id = "arn:aws:kms:eu-west-1:111122223333:ke
 provider = "ireland"
 bucket = "secrets"
 encryption = { type = "SSE-KMS", key_id = "arn:aws:kms:eu-west-1:111122223333:alias/photos" }
+[buckets.mirrored]
+provider = "ireland"
+bucket = "acme-films"
+[[buckets.mirrored.mirrors]]
+provider = "beijing"
+bucket = "acme-films-copy"
+key_prefix = "films/"
 "#;
 
 fn config() -> Config {
@@ -166,7 +173,7 @@ fn the_iam_policy_holds_the_wanted_rights_on_the_prefix_and_no_more() {
                 {
                     "Sid": "WharfBucket",
                     "Effect": "Allow",
-                    "Action": ["s3:ListBucket"],
+                    "Action": ["s3:ListBucket", "s3:ListBucketVersions"],
                     "Resource": ["arn:aws:s3:::acme-photos"],
                     "Condition": {"StringLike": {"s3:prefix": "uploads/*"}},
                 },
@@ -182,6 +189,31 @@ fn the_iam_policy_holds_the_wanted_rights_on_the_prefix_and_no_more() {
     let statements = &json("policy photos --for iam --rights read")["Statement"];
     assert_eq!(statements.as_array().unwrap().len(), 1);
     assert_eq!(statements[0]["Action"], json!(["s3:GetObject", "s3:GetObjectVersion"]));
+}
+
+#[test]
+fn a_mirrored_bucket_and_its_mirror_have_tags() {
+    let actions = json!([
+        "s3:AbortMultipartUpload",
+        "s3:DeleteObject",
+        "s3:DeleteObjectTagging",
+        "s3:GetObject",
+        "s3:GetObjectTagging",
+        "s3:GetObjectVersion",
+        "s3:GetObjectVersionTagging",
+        "s3:ListMultipartUploadParts",
+        "s3:PutObject",
+        "s3:PutObjectTagging",
+    ]);
+    for (line, objects) in [
+        ("policy mirrored --for iam", "arn:aws:s3:::acme-films/*"),
+        ("policy mirrored --for iam --mirror beijing", "arn:aws-cn:s3:::acme-films-copy/films/*"),
+    ] {
+        let statement = json(line)["Statement"][0].clone();
+        assert_eq!((&statement["Action"], &statement["Resource"]), (&actions, &json!([objects])), "{line}");
+    }
+    let unknown = run("policy mirrored --mirror wasabi").unwrap_err();
+    assert_eq!(unknown, "there is no configured mirror `wasabi`; there is beijing");
 }
 
 #[test]
@@ -336,7 +368,10 @@ fn a_reader_that_goes_away_is_no_error() {
 #[test]
 fn an_empty_choice_is_said_to_be_empty() {
     let error = CliError::Unknown { what: "configured bucket", name: "photos".to_owned(), known: Vec::new() };
-    assert_eq!(error.to_string(), "there is no configured bucket `photos`; there is none");
+    assert_eq!(
+        error.to_string(),
+        "there is no configured bucket `photos`, and no other; `wharf check` says which file was read"
+    );
 }
 
 #[test]
@@ -349,4 +384,6 @@ fn credentials_are_what_sdks_read_from_a_process() {
     assert!(made["AccessKeyId"].as_str().unwrap().starts_with("WHARFSESSION"));
     assert!(made["SessionToken"].as_str().unwrap().len() > 100);
     assert!(run("credentials nobody").unwrap_err().contains("no configured key with a secret `nobody`"));
+    let other_bucket = run("credentials signs --bucket nowhere").unwrap_err();
+    assert!(other_bucket.contains("no configured bucket `nowhere`"), "{other_bucket}");
 }

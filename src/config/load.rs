@@ -48,8 +48,8 @@ pub(super) struct Loaded {
     pub(super) files: BTreeMap<PathBuf, Fingerprint>,
 }
 
-/// The file that is to be read, if any.
-pub(super) fn locate(path: Option<&Path>, environment: &Environment) -> Option<PathBuf> {
+/// The file that [`load`] reads, if any.
+pub fn locate(path: Option<&Path>, environment: &Environment) -> Option<PathBuf> {
     let named = path.or_else(|| environment.config_file().map(Path::new));
     let default = Path::new(DEFAULT_FILE);
     named.or_else(|| default.exists().then_some(default)).map(Path::to_owned)

@@ -42,7 +42,7 @@ mod webhooks;
 
 pub use checked::Config;
 pub use environment::Environment;
-pub use load::{from_toml_text, load};
+pub use load::{from_toml_text, load, locate};
 pub use notes::notes;
 pub use problem::{ConfigError, Origin, Problem};
 pub use watch::{Watcher, restart_needed};

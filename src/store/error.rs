@@ -8,7 +8,7 @@ use thiserror::Error;
 #[derive(Debug, Error)]
 pub enum StoreError {
     /// A file of the data directory.
-    #[error("{}: {source}", path.display())]
+    #[error("cannot use {}: {source}; `server.data_directory` must be a folder that Wharf may write", path.display())]
     File {
         /// Which file or directory.
         path: PathBuf,
@@ -16,7 +16,11 @@ pub enum StoreError {
         source: io::Error,
     },
     /// Another process serves from this data directory.
-    #[error("{} is locked: another process serves from this data directory", .0.display())]
+    #[error(
+        "{} is locked: another process serves from this data directory; stop it, or name another one in \
+         `server.data_directory`",
+        .0.display()
+    )]
     Locked(PathBuf),
     /// The path of the data directory cannot be handed to the database.
     #[error("{} is not text in UTF-8", .0.display())]

@@ -133,8 +133,10 @@ const fn hex_digit(byte: u8) -> Option<u8> {
 }
 
 fn not_found() -> Error {
-    Error::new(Code::NotFound, "There is no such route.")
-        .hint("Uploads are signed at POST /api/v1/upload/{provider}/signed-url.")
+    Error::new(Code::NotFound, "There is no such route.").hint(
+        "Uploads are signed at POST /api/v1/upload/{provider}/signed-url; all routes are listed at \
+             GET /api/v1/upload/docs.",
+    )
 }
 
 /// What is said of every method but `methods`.

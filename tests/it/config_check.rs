@@ -20,10 +20,11 @@ fn a_good_configuration_is_summed_up() {
     assert_eq!(code, ExitCode::SUCCESS);
     assert_eq!(
         out,
-        "ok: 0 providers, 0 buckets, no keys (this machine alone); serves http://127.0.0.1:8080, health and metrics on http://127.0.0.1:9090\n"
+        "ok: wharf.toml: 0 providers, 0 buckets, no keys (this machine alone); serves the API on http://127.0.0.1:8080, health and metrics on http://127.0.0.1:9090\n"
     );
-    let (_, out) = checked("[[keys]]\nid = '0123456789abcdef'\n[server]\napi_listen = '[::]:80'\n");
-    assert!(out.contains(", 1 key; serves http://[::]:80,"), "{out}");
+    let key = "[[keys]]\nid = '0123456789abcdef'\nsecret = '0123456789abcdef'\n";
+    let (_, out) = checked(&format!("{key}[server]\napi_listen = '[::]:80'\ns3_listen = '127.0.0.1:9000'\n"));
+    assert!(out.contains(", 1 key; serves the API on http://[::]:80, S3 on http://127.0.0.1:9000,"), "{out}");
 }
 
 #[test]

@@ -130,10 +130,10 @@ async fn what_was_given_up_is_listed_with_its_cause_and_tried_again_when_asked()
         operated.primary.put(&format!("stored-photos/{key}"), "x");
     }
     let refused = operated.run("sync photos").await.unwrap_err();
-    assert!(refused.to_string().starts_with("1 keys were given up"), "{refused}");
+    assert!(refused.to_string().starts_with("keys that were given up: 1; "), "{refused}");
     let dead = operated.run("mirror dead --bucket photos --class permanent").await.unwrap();
     assert!(dead.starts_with("photos → spare  \"poison\"  permanent, tried "), "{dead}");
-    assert_eq!(operated.run("mirror dead --class auth").await.unwrap(), "");
+    assert_eq!(operated.run("mirror dead --class auth").await.unwrap(), "no key was given up\n");
     let mut admin = Raw::connect(operated.gateway.admin()).await;
     admin.send("GET /mirrors/dead?class=permanent HTTP/1.1\r\nhost: a\r\n\r\n").await;
     let page: Value = serde_json::from_str(&admin.reply().await.body).unwrap();
@@ -142,7 +142,10 @@ async fn what_was_given_up_is_listed_with_its_cause_and_tried_again_when_asked()
     let page: Value = serde_json::from_str(&admin.reply().await.body).unwrap();
     assert_eq!(page[0]["dead"]["permanent"], 1, "{page}");
     operated.mirror.behave(Habits::default());
-    assert_eq!(operated.run("mirror redrive --class permanent").await.unwrap(), "1 keys are due again\n");
+    assert_eq!(
+        operated.run("mirror redrive --class permanent").await.unwrap(),
+        "keys that are due again: 1\n"
+    );
     operated.until_equal().await;
 }
 
@@ -175,7 +178,11 @@ async fn a_sync_that_is_stopped_says_so_and_leaves_its_place() {
         panic!("it is a sync");
     };
     let (mut out, mut notes) = (Vec::new(), Vec::new());
-    let stop = tokio::time::sleep(Duration::from_millis(300));
+    let stop = Box::pin(async {
+        while operated.json("mirror status --json").await[0]["sync"]["under_way_since"].is_null() {
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+    });
     let stopped =
         cli::sync::run(&arguments, &operated.config, Clock::System, (&mut out, &mut notes), stop).await;
     assert_eq!(stopped.unwrap_err().to_string(), "stopped; the next sync goes on from here");
