@@ -249,6 +249,30 @@ mod tests {
     use super::*;
 
     #[test]
+    fn every_metric_is_documented() {
+        let metrics = Metrics::default();
+        metrics.request("list", None, Duration::ZERO);
+        metrics.error("NOT_FOUND");
+        metrics.reload(true);
+        let _ = (metrics.origin("aws"), metrics.mirror("photos", "spare"));
+        metrics.tee("photos", "spare", "copied");
+        metrics.mirror_read("photos", "spare", ReadKind::Current);
+        metrics.backfill("photos", "served");
+        let documents = concat!(
+            include_str!("../../docs/operations.md"),
+            include_str!("../../docs/mirrors.md"),
+            include_str!("../../docs/webhooks.md"),
+        );
+        let text = metrics.encode().unwrap();
+        let names: Vec<_> =
+            text.lines().filter_map(|line| line.strip_prefix("# TYPE ")?.split(' ').next()).collect();
+        assert!(names.len() > 20, "{names:?}");
+        for name in names {
+            assert!(documents.contains(name), "{name} is in no document");
+        }
+    }
+
+    #[test]
     fn what_happened_can_be_read() {
         let metrics = Metrics::default();
         metrics.request("signed_url", Some(StatusCode::OK), Duration::from_micros(80));
