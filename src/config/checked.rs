@@ -1,30 +1,22 @@
 //! The configuration as used: every value checked, every name resolved. Nothing behind this door checks again.
 
+mod access;
+mod buckets;
 mod events;
 mod mirroring;
 mod webhooks;
 
 use std::{
-    borrow::Cow, collections::BTreeMap, net::SocketAddr, num::NonZeroU32, path::PathBuf, sync::Arc,
-    time::Duration,
+    collections::BTreeMap, net::SocketAddr, num::NonZeroU32, path::PathBuf, sync::Arc, time::Duration,
 };
 
 use ipnet::IpNet;
 use secrecy::SecretString;
-use serde::{Deserialize, Serialize};
-use sha2::{Digest, Sha256};
-use wharf_provider::{
-    Account, Provider, StorageClass,
-    cdn::{CdnDomain, CdnSigner},
-};
-use wharf_wire::{
-    date::Timestamp,
-    endpoint::Endpoint,
-    names::{BucketName, Region},
-};
+use wharf_provider::{Account, Provider};
+use wharf_wire::{endpoint::Endpoint, names::Region};
 
-use crate::key_set::KeySet;
-
+pub use access::{Action, Grant, GrantBucket, JwtConfig, JwtKeys, KeyConfig};
+pub use buckets::{Accept, BucketConfig, CdnConfig, CdnCookies, DirectUploads, EncryptionChoice};
 pub use events::{EventsConfig, Topic};
 pub use mirroring::{
     BackfillConfig, Failover, FailoverReads, FailoverWrites, MirrorConfig, MirrorMode, Mirroring, SweepConfig,
@@ -347,178 +339,6 @@ impl std::fmt::Debug for ProviderConfig {
     }
 }
 
-/// `[buckets.NAME]`
-#[derive(Debug, Clone)]
-pub struct BucketConfig {
-    /// The name that apps ask for.
-    pub name: String,
-    /// The name of its provider in the config.
-    pub provider: String,
-    /// What it is called there.
-    pub bucket: BucketName,
-    /// What stands before every key there; empty, or ends with `/`.
-    pub key_prefix: String,
-    /// The class for uploads that name none.
-    pub storage_class: Option<&'static StorageClass>,
-    /// The encryption for uploads that name none.
-    pub encryption: Option<EncryptionChoice>,
-    /// The CDN in front of it.
-    pub cdn: Option<CdnConfig>,
-    /// Whether objects can be read without a signature.
-    pub public: bool,
-    /// Where the upload API's signed URLs point.
-    pub direct_uploads: DirectUploads,
-    /// What uploads must be.
-    pub accept: Accept,
-    /// What its clients get when its provider fails.
-    pub failover: Failover,
-    /// Where its objects are kept besides.
-    pub mirrors: Vec<MirrorConfig>,
-    /// Where an object is read that it has not, and kept from then on.
-    pub backfill: Option<BackfillConfig>,
-    /// Who tells of objects that came to its provider without Wharf.
-    pub events: Option<EventsConfig>,
-}
-
-impl BucketConfig {
-    /// Whether every mirror gets what clients send while they send it. What only its owner can read gets there no other
-    /// way.
-    pub fn is_teed(&self) -> bool {
-        self.mirrors.iter().all(|mirror| mirror.mode == MirrorMode::Tee)
-    }
-}
-
-/// Where the upload API's signed URLs point.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub enum DirectUploads {
-    /// At the bucket's provider: the bytes do not pass through Wharf.
-    #[default]
-    Provider,
-    /// At Wharf's own S3 endpoint: they do, as those of any S3 client.
-    Wharf,
-}
-
-/// Encryption at rest, chosen.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum EncryptionChoice {
-    /// The provider's keys.
-    SseS3,
-    /// A key of the provider's key management service: an id, ARN or alias.
-    SseKms {
-        /// Which key.
-        key_id: String,
-    },
-}
-
-/// A CDN in front of a bucket.
-#[derive(Debug, Clone)]
-pub struct CdnConfig {
-    /// Its domain.
-    pub domain: CdnDomain,
-    /// What signs for a private distribution.
-    pub signer: Option<Arc<CdnSigner>>,
-    /// What its cookies are like.
-    pub cookies: CdnCookies,
-}
-
-/// Attributes of a CDN's signed cookies.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct CdnCookies {
-    /// The domain that they are sent to; without one it is the CDN's host.
-    pub domain: Option<String>,
-    /// The paths that they are sent to begin with it.
-    pub path: String,
-    /// Seconds that they open anything when the caller says nothing.
-    pub expires_seconds: Option<u32>,
-}
-
-/// What a bucket's uploads must be. Empty lists refuse nothing.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Accept {
-    /// Bytes of the largest file; the provider's own bound holds besides.
-    pub file_bytes_max: Option<u64>,
-    /// `image/png`, `image/*`.
-    pub content_types: Vec<String>,
-    /// `png`, lower case, without the dot.
-    pub extensions: Vec<String>,
-}
-
-/// `[[keys]]`
-pub struct KeyConfig {
-    /// The access key.
-    pub id: String,
-    /// With it, every request must be signed.
-    pub secret: Option<SecretString>,
-    /// When it ends.
-    pub expires_at: Option<Timestamp>,
-    /// What it may do with configured buckets.
-    pub allow: Vec<Grant>,
-    /// Requests with this key.
-    pub rate_limit: Option<RateLimit>,
-}
-
-impl KeyConfig {
-    /// What the key is called in logs: its id, or the first digits of its SHA-256 where the id alone opens the door.
-    pub fn log_name(&self) -> Cow<'_, str> {
-        if self.secret.is_some() {
-            return Cow::Borrowed(&self.id);
-        }
-        let digest = hex::encode(Sha256::digest(&self.id));
-        Cow::Owned(format!("sha256:{}", digest.get(..8).unwrap_or_default()))
-    }
-}
-
-impl std::fmt::Debug for KeyConfig {
-    fn fmt(&self, out: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        out.debug_struct("KeyConfig")
-            .field("id", &self.log_name())
-            .field("secret", &self.secret)
-            .field("expires_at", &self.expires_at)
-            .field("allow", &self.allow)
-            .field("rate_limit", &self.rate_limit)
-            .finish()
-    }
-}
-
-/// One right: some actions on one bucket's keys below a prefix.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Grant {
-    /// A configured bucket's name, or any.
-    pub bucket: GrantBucket,
-    /// Keys that start with it, in the caller's names (without the bucket's own `key_prefix`).
-    pub prefix: String,
-    /// What may be done.
-    pub actions: Vec<Action>,
-}
-
-/// Which bucket a grant is about.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub enum GrantBucket {
-    /// `"*"`
-    Any,
-    /// This one.
-    Named(String),
-}
-
-/// What can be done with an object or a bucket.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
-pub enum Action {
-    /// Get, head, sign a download.
-    Read,
-    /// Put, sign an upload.
-    Write,
-    /// Delete.
-    Delete,
-    /// List keys.
-    List,
-    /// Read and write access control lists, a header of an upload included.
-    Acl,
-    /// Retention and legal holds: set, and bypass.
-    Lock,
-    /// The bucket itself: create, delete, and every setting of it.
-    Configure,
-}
-
 /// `{ requests_per_second = 10, burst = 20 }`
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct RateLimit {
@@ -526,28 +346,4 @@ pub struct RateLimit {
     pub requests_per_second: NonZeroU32,
     /// How many may come at once.
     pub burst: NonZeroU32,
-}
-
-/// `[jwt]`: the app's own tokens.
-#[derive(Debug, Clone)]
-pub struct JwtConfig {
-    /// What verifies them.
-    pub keys: JwtKeys,
-    /// The `iss` that a token must have.
-    pub issuer: Option<String>,
-    /// The `aud` that a token must have.
-    pub audience: Option<String>,
-    /// What a user with a token may do.
-    pub allow: Vec<Grant>,
-    /// Requests of one user.
-    pub rate_limit: Option<RateLimit>,
-}
-
-/// What verifies tokens.
-#[derive(Debug, Clone)]
-pub enum JwtKeys {
-    /// HS256 with this secret.
-    Secret(SecretString),
-    /// RS256, ES256 or `EdDSA` with a JSON Web Key Set.
-    Jwks(KeySet),
 }
