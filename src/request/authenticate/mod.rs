@@ -1,14 +1,18 @@
-//! Who is calling: API key, HMAC-signed request or app token. Identity exists only as this module's output.
-//!
-//! The signature covers the raw body, so authentication has two steps: [`Authenticator::begin`] refuses whatever the
-//! headers alone can refuse before a byte of body is read, and [`Pending::finish`] verifies the body.
+//! Who is calling. Identity exists only as this module's output.
 //!
 //! ```text
-//! presented? ── nothing ─────────────────────────────→ 401 (or, with nothing configured, loopback alone)
-//!            ── token of the app ── jwt ─────────────→ User
-//!            ── key ── known? expired? ── no secret ─→ Key
-//!                                      └─ a secret ──→ secret sent along? signature? time? ── body ──→ Key
+//! headers ── nothing ─────────────────────────────→ 401 (or, with nothing configured, `loopback` alone)
+//!         ── token of the app ── `jwt` ───────────→ User
+//!         ── access token ── `access` ────────────→ Session
+//!         ── key ── known? expired? ── no secret ─→ Key
+//!                                   └─ a secret ──→ secret sent along? `signature`? time? ── body ──→ Key
+//! path    ── token of a page ── `page` ───────────→ Session
+//! S3      ── signature of a key ── `s3` ──────────→ Key, and how its body is proven
+//!         ── of a short-lived key ── `session` ───→ Session, the same
 //! ```
+//!
+//! A signature in `X-Signature` covers the raw body, so authentication has two steps: [`Authenticator::begin`] refuses
+//! whatever the headers alone can refuse before a byte of body is read, and [`Pending::finish`] verifies the body.
 
 mod access;
 mod credentials;
