@@ -50,9 +50,8 @@ struct User<'a> {
 pub(super) fn handle(identity: &Identity) -> Result<Response<Full<Bytes>>, Error> {
     let (message, api_key, user_id) = match identity {
         Identity::Key(key) => ("The API key is valid.", Some(api_key(key)), None),
-        Identity::Session(session) => {
-            ("The short-lived key is valid.", session.key.as_deref().map(api_key), None)
-        }
+        // The key behind it is not its bearer's: a key without a secret is one to whoever knows its id.
+        Identity::Session(_) => ("The access token is valid.", None, None),
         Identity::User { subject, .. } => ("The token is valid.", None, Some(subject.as_str())),
         Identity::Loopback => ("No keys are configured: this machine may do everything.", None, None),
     };

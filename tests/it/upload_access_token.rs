@@ -105,6 +105,7 @@ async fn a_bearer_may_do_what_the_token_says_and_no_more() {
     ] {
         let (reply, json) = ask(&gateway, token(&issued), ("POST", path), body).await;
         assert_eq!(reply.status, status, "{path} {body} {json}");
+        assert!(!reply.body.contains(KEY), "nothing tells a bearer of the key behind the token: {path} {json}");
     }
     let folder =
         issue(&gateway, KEY, "photos/access-token", r#"{"fileKey":"in/","permissions":["write"]}"#).await;
