@@ -64,10 +64,10 @@ pub(crate) fn grants(identity: &Identity) -> Option<&[Grant]> {
     }
 }
 
-/// What holds besides: a session may do nothing that its key may not.
+/// What holds besides: a session may do nothing that its maker may not.
 fn parent_grants(identity: &Identity) -> Option<&[Grant]> {
     match identity {
-        Identity::Session(session) => session.key.as_ref().map(|key| key.allow.as_slice()),
+        Identity::Session(session) => session.maker.grants(),
         Identity::Key(_) | Identity::User { .. } | Identity::Loopback => None,
     }
 }

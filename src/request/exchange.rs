@@ -51,7 +51,7 @@ impl Exchange {
         match self.identity.as_ref()? {
             Identity::Key(key) => Some(key.log_name()),
             Identity::Session(session) => {
-                Some(session.key.as_ref().map_or(Cow::Borrowed("(session)"), |key| key.log_name()))
+                Some(session.maker.key().map_or(Cow::Borrowed("(session)"), |key| key.log_name()))
             }
             // A user's name is the app's business, not the log's.
             Identity::User { .. } => Some(Cow::Borrowed("(user)")),

@@ -20,7 +20,7 @@ impl Caller {
     pub fn of(identity: &Identity) -> Option<Self> {
         match identity {
             Identity::Key(key) => Some(Self::Key(key.id.clone())),
-            Identity::Session(session) => session.key.as_ref().map(|key| Self::Key(key.id.clone())),
+            Identity::Session(session) => session.maker.key().map(|key| Self::Key(key.id.clone())),
             Identity::User { subject, .. } => Some(Self::User(subject.clone())),
             Identity::Loopback => Some(Self::Loopback),
         }

@@ -124,7 +124,7 @@ async fn a_token_ends_with_its_time_and_with_its_key() {
     let gone = good.ask("GET", PARAMS, None).await;
     assert_eq!(
         (gone.status, gone.reason()),
-        (401, "The key that the token in the path was made for is no more.")
+        (401, "Whoever made the token in the path is no longer let in.")
     );
 }
 

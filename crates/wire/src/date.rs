@@ -24,11 +24,16 @@ impl Timestamp {
         Self(if millis > LAST_MILLIS { LAST_MILLIS } else { millis })
     }
 
+    /// From whole seconds since the Unix epoch, held in the same way.
+    pub const fn from_unix_seconds(seconds: u64) -> Self {
+        Self::from_unix_millis(seconds.saturating_mul(1000))
+    }
+
     /// From the form that HTTP prefers, `Fri, 24 May 2013 00:00:00 GMT`.
     pub fn from_http_date(text: &str) -> Option<Self> {
         let utc = PrimitiveDateTime::parse(text, HTTP_DATE).ok()?.assume_utc();
         let seconds = u64::try_from(utc.unix_timestamp()).ok()?;
-        Some(Self::from_unix_millis(seconds.saturating_mul(1000)))
+        Some(Self::from_unix_seconds(seconds))
     }
 
     /// From the form that S3's documents have, `2013-05-24T00:00:00.000Z`. What is less than a millisecond is dropped.
@@ -52,6 +57,11 @@ impl Timestamp {
     #[must_use]
     pub const fn plus_seconds(self, seconds: u64) -> Self {
         Self::from_unix_millis(self.0.saturating_add(seconds.saturating_mul(1000)))
+    }
+
+    /// Whole seconds from `earlier` until this time; none if it is not earlier.
+    pub const fn seconds_since(self, earlier: Self) -> u64 {
+        self.0.saturating_sub(earlier.0) / 1000
     }
 
     /// The form that `SigV4` uses, `20130524T000000Z`.

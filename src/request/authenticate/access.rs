@@ -1,6 +1,6 @@
 //! Access tokens: a part of what a caller may do, for somebody else, for a while. They come as `Authorization: Bearer`.
 //!
-//! The seal proves that Wharf made the token, and it can do what it says **and** its key may still do. What the seal cannot
+//! The seal proves that Wharf made the token, and it can do what it says **and** its maker may still do. What the seal cannot
 //! tell is whether the token was taken back: whoever lets its bearer do something asks the database for that.
 
 use std::sync::Arc;
@@ -109,23 +109,23 @@ impl Authenticator {
                 "Ask for one, and change nothing in it.",
             )
         })?;
-        if now.unix_seconds() >= token.expires_at {
+        let ends_at = Timestamp::from_unix_seconds(token.expires_at);
+        if now >= ends_at {
             return Err(refuse(Code::ExpiredApiKey, "The access token has expired.", "Ask for another one."));
         }
-        let key = token.key.map(|id| self.key_of_page(&id, now)).transpose();
-        let key = key.map_err(|_| {
-            let message = "The key that the access token was made with is no more.";
+        let maker = self.maker(token.key.as_deref(), token.user, now).ok_or_else(|| {
+            let message = "Whoever made the access token is no longer let in.";
             refuse(Code::ExpiredApiKey, message, "Ask for another one.")
         })?;
         let access = Some(Access { id: token.id, object: token.object });
-        let session = Session { key, user: token.user, allow: token.allow, access };
+        let session = Session { maker, allow: token.allow, ends_at, access };
         Ok(Pending::known(Identity::Session(Arc::new(session))))
     }
 }
 
 impl From<Token> for Known {
     fn from(token: Token) -> Self {
-        let expires_at = Timestamp::from_unix_millis(token.expires_at.saturating_mul(1000));
+        let expires_at = Timestamp::from_unix_seconds(token.expires_at);
         Self { id: token.id, key: token.key, user: token.user, expires_at }
     }
 }

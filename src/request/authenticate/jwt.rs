@@ -68,6 +68,11 @@ impl Verifier {
         Self { keys, allow: config.allow.as_slice().into() }
     }
 
+    /// What users may do.
+    pub(super) fn allow(&self) -> Arc<[Grant]> {
+        Arc::clone(&self.allow)
+    }
+
     /// Verifies `token` as it stands at `received`.
     pub(super) fn verify(&self, token: &[u8], received: Timestamp) -> Result<Identity, Error> {
         let header = decode_header(token).map_err(|error| no_token(&error))?;

@@ -38,7 +38,7 @@ pub use self::{
     },
     page::begin as begin_page,
     s3::{Expected, Proof},
-    session::{Access, Session, begin as begin_session},
+    session::{Access, Maker, Session, begin as begin_session},
 };
 
 use crate::{
@@ -75,7 +75,7 @@ impl Identity {
     pub fn key(&self) -> Option<&Arc<KeyConfig>> {
         match self {
             Self::Key(key) => Some(key),
-            Self::Session(session) => session.key.as_ref(),
+            Self::Session(session) => session.maker.key(),
             Self::User { .. } | Self::Loopback => None,
         }
     }
@@ -84,8 +84,16 @@ impl Identity {
     pub fn user(&self) -> Option<&str> {
         match self {
             Self::User { subject, .. } => Some(subject),
-            Self::Session(session) => session.user.as_deref(),
+            Self::Session(session) => session.maker.user(),
             Self::Key(_) | Self::Loopback => None,
+        }
+    }
+
+    /// When what the caller came with ends, where it was made to end: nothing that is made with it may outlive it.
+    pub fn ends_at(&self) -> Option<Timestamp> {
+        match self {
+            Self::Session(session) => Some(session.ends_at),
+            Self::Key(_) | Self::User { .. } | Self::Loopback => None,
         }
     }
 }
@@ -143,6 +151,18 @@ impl Authenticator {
             (Presented::ApiKey(id) | Presented::Bearer(id), _) => {
                 self.known_key(id)?.begin(head, context.received)
             }
+        }
+    }
+
+    /// Who made a token, with the rights that they have by now; `None` if they are no longer let in.
+    fn maker(&self, key: Option<&str>, user: Option<String>, now: Timestamp) -> Option<Maker> {
+        match (key, user) {
+            (Some(id), _) => {
+                let known = &self.keys.get(&digest(id.as_bytes()))?.config;
+                known.expires_at.is_none_or(|end| now < end).then(|| Maker::Key(Arc::clone(known)))
+            }
+            (None, Some(subject)) => Some(Maker::User { subject, allow: self.jwt.as_ref()?.allow() }),
+            (None, None) => (self.keys.is_empty() && self.jwt.is_none()).then_some(Maker::Nobody),
         }
     }
 

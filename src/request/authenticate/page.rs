@@ -2,16 +2,16 @@
 //! origin without asking first.
 //!
 //! As with a short-lived key, nothing is kept anywhere: the seal proves that Wharf made the token, and it can do what it says
-//! **and** its key may still do.
+//! **and** its maker may still do.
 
 use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 use wharf_wire::date::Timestamp;
 
-use super::{Authenticator, Identity, Pending, Session, credentials::refuse, digest};
+use super::{Authenticator, Identity, Pending, Session, credentials::refuse};
 use crate::{
-    config::checked::{Grant, KeyConfig},
+    config::checked::Grant,
     error::{Code, Error},
     seal::{CannotSeal, Purpose, Sealer},
 };
@@ -26,7 +26,7 @@ struct Token {
 }
 
 /// Makes a token for a page of `identity`, good until `expires_at` for what `allow` says. An `allow` that goes beyond the rights
-/// of the identity's key gains nothing; without a key, `allow` is all that holds.
+/// of the identity gains nothing.
 pub fn begin(
     sealer: &Sealer,
     identity: &Identity,
@@ -52,20 +52,14 @@ impl Authenticator {
                 "Ask for one at POST /api/v1/upload/uppy-token, and change nothing in it.",
             )
         })?;
-        if now.unix_seconds() >= token.expires_at {
+        let ends_at = Timestamp::from_unix_seconds(token.expires_at);
+        if now >= ends_at {
             return Err(ended("The token in the path has expired."));
         }
-        let key = token.key.map(|id| self.key_of_page(&id, now)).transpose()?;
-        let session = Session { key, user: token.user, allow: token.allow, access: None };
+        let maker = self.maker(token.key.as_deref(), token.user, now);
+        let maker = maker.ok_or_else(|| ended("Whoever made the token in the path is no longer let in."))?;
+        let session = Session { maker, allow: token.allow, ends_at, access: None };
         Ok(Pending::known(Identity::Session(Arc::new(session))))
-    }
-
-    pub(super) fn key_of_page(&self, id: &str, now: Timestamp) -> Result<Arc<KeyConfig>, Error> {
-        let known = self.keys.get(&digest(id.as_bytes()));
-        known
-            .filter(|known| known.config.expires_at.is_none_or(|end| now < end))
-            .map(|known| Arc::clone(&known.config))
-            .ok_or_else(|| ended("The key that the token in the path was made for is no more."))
     }
 }
 

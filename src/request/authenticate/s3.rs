@@ -16,7 +16,7 @@ use wharf_wire::{
 
 use super::{
     Authenticator, Identity, KnownKey, digest,
-    session::{self, Session},
+    session::{self, Maker, Session},
 };
 use crate::{backend::SigningKeys, error::S3Error, seal::Sealer};
 
@@ -98,8 +98,8 @@ impl Authenticator {
     ) -> Result<(Identity, Cow<'_, Credentials>), S3Error> {
         let opened = session::open(expected.sealer, token, id, expected.now)?;
         let key = opened.key_id.map(|id| self.usable(&id, expected.now)).transpose()?;
-        let key = key.map(|known| Arc::clone(&known.config));
-        let session = Session { key, user: None, allow: opened.allow, access: None };
+        let maker = key.map_or(Maker::Nobody, |known| Maker::Key(Arc::clone(&known.config)));
+        let session = Session { maker, allow: opened.allow, ends_at: opened.ends_at, access: None };
         Ok((Identity::Session(Arc::new(session)), Cow::Owned(opened.credentials)))
     }
 

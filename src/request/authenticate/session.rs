@@ -31,14 +31,57 @@ const SECRET_BYTES: usize = 30;
 /// A caller with a short-lived key, or with a token for a page.
 #[derive(Debug)]
 pub struct Session {
-    /// The key that it was made for. Without one it was made for a caller who has none, and whose rights were checked then.
-    pub key: Option<Arc<KeyConfig>>,
-    /// The user of the app whose page it is.
-    pub user: Option<String>,
-    /// What it may do of that which the key may do.
+    /// Who it was made for.
+    pub maker: Maker,
+    /// What it may do of that which its maker may do.
     pub allow: Vec<Grant>,
+    /// When it ends.
+    pub ends_at: Timestamp,
     /// The access token that it came with.
     pub access: Option<Access>,
+}
+
+/// Who a session was made for, as they are by now: it may do nothing that they may not.
+#[derive(Debug)]
+pub enum Maker {
+    /// A configured key.
+    Key(Arc<KeyConfig>),
+    /// A user of the app.
+    User {
+        /// The token's `sub`.
+        subject: String,
+        /// What users may do.
+        allow: Arc<[Grant]>,
+    },
+    /// A caller who has no key, and whose rights were checked then.
+    Nobody,
+}
+
+impl Maker {
+    /// The key, where it is one.
+    pub fn key(&self) -> Option<&Arc<KeyConfig>> {
+        match self {
+            Self::Key(key) => Some(key),
+            Self::User { .. } | Self::Nobody => None,
+        }
+    }
+
+    /// The user, where it is one.
+    pub fn user(&self) -> Option<&str> {
+        match self {
+            Self::User { subject, .. } => Some(subject),
+            Self::Key(_) | Self::Nobody => None,
+        }
+    }
+
+    /// What they may do; `None` is a caller who may do everything.
+    pub fn grants(&self) -> Option<&[Grant]> {
+        match self {
+            Self::Key(key) => Some(&key.allow),
+            Self::User { allow, .. } => Some(allow),
+            Self::Nobody => None,
+        }
+    }
 }
 
 /// What holds for an access token besides its grants.
@@ -90,6 +133,7 @@ pub(super) struct Opened {
     pub(super) credentials: Credentials,
     pub(super) key_id: Option<String>,
     pub(super) allow: Vec<Grant>,
+    pub(super) ends_at: Timestamp,
 }
 
 /// Opens `token` for the access key id that came with it.
@@ -103,11 +147,12 @@ pub(super) fn open(
     let Some(token) = opened.ok().filter(|token| token.access_key_id == access_key_id.as_str()) else {
         return Err(ErrorCode::InvalidToken.into());
     };
-    if now.unix_seconds() >= token.expires_at {
+    let ends_at = Timestamp::from_unix_seconds(token.expires_at);
+    if now >= ends_at {
         return Err(ErrorCode::ExpiredToken.into());
     }
     let credentials = token.credentials().ok_or(ErrorCode::InvalidToken)?;
-    Ok(Opened { credentials, key_id: token.key, allow: token.allow })
+    Ok(Opened { credentials, key_id: token.key, allow: token.allow, ends_at })
 }
 
 impl Token {

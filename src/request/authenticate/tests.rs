@@ -336,4 +336,5 @@ fn any_method_can_be_signed() {
     }
 }
 
+mod made;
 mod tokens;
