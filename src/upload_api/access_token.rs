@@ -72,8 +72,7 @@ pub(super) fn issue(parts: &Parts, call: &Call<'_>, provider: &str) -> Answer {
     let file_key = non_empty(body.get.key.as_ref());
     file_key.map_or(Ok(()), key::check)?;
     let permissions = permissions(body.access.permissions.as_ref())?;
-    let bounds =
-        Bounds { default: parts.config.upload.expires_default_seconds, provider_max: expiry::SECONDS_MAX };
+    let bounds = Bounds::own(parts.config.upload.expires_default_seconds);
     let expires_in = expiry::choose(&body.expiry, None, bounds)?.seconds;
     let now = call.context.received;
     let asked = AskedToken {

@@ -68,8 +68,7 @@ pub(super) fn handle(request: &Request<'_>) -> Answer {
     };
     let resource = resource(request, cdn)?;
     let default = cdn.cookies.expires_seconds.unwrap_or(request.parts.config.upload.expires_default_seconds);
-    let bounds = Bounds { default, provider_max: expiry::SECONDS_MAX };
-    let expires_in = expiry::choose(&body.expiry, None, bounds)?.seconds;
+    let expires_in = expiry::choose(&body.expiry, None, Bounds::own(default))?.seconds;
     let policy = CdnPolicy {
         expires_at: call.context.received.plus_seconds(u64::from(expires_in)),
         starts_at: body.cookies.starts_at.as_ref().map(starts_at).transpose()?,

@@ -38,6 +38,21 @@ pub(super) struct Bounds {
     pub(super) default: u32,
     /// Seconds that the provider allows.
     pub(super) provider_max: u32,
+    /// Seconds until the end of the token that the caller came with: what was signed with it ends with it, as far as anything
+    /// can be so short.
+    pub(super) caller_ends_in: Option<u64>,
+}
+
+impl Bounds {
+    /// Of what Wharf makes by itself, for a caller who came with no token.
+    pub(super) const fn own(default: u32) -> Self {
+        Self { default, provider_max: SECONDS_MAX, caller_ends_in: None }
+    }
+
+    fn longest(self) -> u32 {
+        let left = self.caller_ends_in.and_then(|seconds| u32::try_from(seconds).ok()).unwrap_or(SECONDS_MAX);
+        self.provider_max.min(left.max(SECONDS_MIN)).min(SECONDS_MAX)
+    }
 }
 
 /// How long a URL lives, and why.
@@ -89,7 +104,7 @@ pub(super) fn choose(
     file_bytes: Option<u64>,
     bounds: Bounds,
 ) -> Result<Expiry, Error> {
-    let longest = bounds.provider_max.min(SECONDS_MAX);
+    let longest = bounds.longest();
     if let Some(asked) = fields.expires_in {
         let seconds = whole_seconds(asked, "expiresIn", longest)?;
         return Ok(Expiry { seconds, smart: unused("`expiresIn` was given.") });
@@ -221,7 +236,7 @@ mod tests {
 
     use super::*;
 
-    const BOUNDS: Bounds = Bounds { default: 3600, provider_max: SECONDS_MAX };
+    const BOUNDS: Bounds = Bounds::own(3600);
 
     fn fields(json: &str) -> ExpiryFields<'_> {
         let Ok(body) = super::super::body::Body::parse(json.as_bytes(), "s3") else { panic!("{json}") };
@@ -304,10 +319,22 @@ mod tests {
 
     #[test]
     fn a_provider_with_a_shorter_limit_is_heeded() {
-        let bounds = Bounds { default: 3600, provider_max: 1800 };
+        let bounds = Bounds { provider_max: 1800, ..BOUNDS };
         let choose = |json| choose(&fields(json), None, bounds);
         assert_eq!(choose(r#"{"expiresIn":1801}"#).unwrap_err().code, Code::ExpiryTooLong);
         assert_eq!(choose("{}").unwrap().seconds, 1800);
+    }
+
+    #[test]
+    fn nothing_outlives_the_token_that_it_was_asked_for_with() {
+        let choose =
+            |json, left| choose(&fields(json), Some(1), Bounds { caller_ends_in: Some(left), ..BOUNDS });
+        assert_eq!(choose("{}", 600).unwrap().seconds, 600);
+        assert_eq!(choose(r#"{"expiresIn":600}"#, 600).unwrap().seconds, 600);
+        assert_eq!(choose(r#"{"expiresIn":601}"#, 600).unwrap_err().code, Code::ExpiryTooLong);
+        assert_eq!(choose(r#"{"networkInfo":{}}"#, 100).unwrap().seconds, 100);
+        assert_eq!(choose("{}", 1).unwrap().seconds, SECONDS_MIN, "nothing is shorter");
+        assert_eq!(choose("{}", u64::MAX).unwrap().seconds, 3600);
     }
 
     proptest! {

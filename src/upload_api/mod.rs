@@ -311,11 +311,16 @@ impl Request<'_> {
         self.body.webhook.is_some() && self.parts.webhooks.are_enabled()
     }
 
-    /// What bounds the life of a URL here.
+    /// What bounds the life of a URL here: it ends with the token that it was asked for with.
     fn expiry_bounds(&self) -> Bounds {
         Bounds {
             default: self.parts.config.upload.expires_default_seconds,
             provider_max: self.target.profile().limits.presign_seconds_max,
+            caller_ends_in: self
+                .call
+                .identity
+                .ends_at()
+                .map(|end| end.seconds_since(self.call.context.received)),
         }
     }
 

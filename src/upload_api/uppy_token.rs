@@ -49,7 +49,7 @@ pub(super) fn handle(parts: &Parts, call: &Call<'_>) -> Result<Response<Full<Byt
         Error::new(Code::NotFound, "Uppy's routes are switched off here.").hint("Set `companion.base`.")
     })?;
     let body = Body::parse(call.body, NO_PREFIX)?;
-    let bounds = Bounds { default: config.upload.expires_default_seconds, provider_max: expiry::SECONDS_MAX };
+    let bounds = Bounds::own(config.upload.expires_default_seconds);
     let seconds = expiry::choose(&body.expiry, None, bounds)?.seconds;
     let ends = call.context.received.plus_seconds(u64::from(seconds));
     let bucket = non_empty(body.bucket.as_ref());

@@ -21,18 +21,17 @@ const LOOPBACK: &str = "loopback";
 pub(super) struct Owner(String);
 
 impl Owner {
-    /// Who `identity` is. A short-lived key is the key that it was made for; one that was made for none owns nothing.
+    /// Who `identity` is. The bearer of a token owns nothing: it would be its maker's, and outlive the token.
     pub(super) fn of(identity: &Identity) -> Result<Self, Error> {
-        let key = match identity {
-            Identity::Key(key) => Some(key),
-            Identity::Session(session) => session.key.as_ref(),
-            Identity::User { subject, .. } => return Ok(Self([USER, subject].concat())),
-            Identity::Loopback => return Ok(Self(LOOPBACK.to_owned())),
-        };
-        key.map(|key| Self(key_name(key))).ok_or_else(|| {
-            Error::new(Code::AccessDenied, "A short-lived key makes no webhooks.")
-                .hint("Use the key or token behind it.")
-        })
+        match identity {
+            Identity::Key(key) => Ok(Self(key_name(key))),
+            Identity::User { subject, .. } => Ok(Self([USER, subject].concat())),
+            Identity::Loopback => Ok(Self(LOOPBACK.to_owned())),
+            Identity::Session(_) => {
+                let message = "An access token makes no webhooks.";
+                Err(Error::new(Code::AccessDenied, message).hint("Use the key that it was made with."))
+            }
+        }
     }
 
     /// The one that is stored as `name`.

@@ -105,7 +105,10 @@ async fn a_bearer_may_do_what_the_token_says_and_no_more() {
     ] {
         let (reply, json) = ask(&gateway, token(&issued), ("POST", path), body).await;
         assert_eq!(reply.status, status, "{path} {body} {json}");
-        assert!(!reply.body.contains(KEY), "nothing tells a bearer of the key behind the token: {path} {json}");
+        assert!(
+            !reply.body.contains(KEY),
+            "nothing tells a bearer of the key behind the token: {path} {json}"
+        );
     }
     let folder =
         issue(&gateway, KEY, "photos/access-token", r#"{"fileKey":"in/","permissions":["write"]}"#).await;
@@ -117,6 +120,28 @@ async fn a_bearer_may_do_what_the_token_says_and_no_more() {
     )
     .await;
     assert!(signed["key"].as_str().unwrap().starts_with("in/upl"), "{signed}");
+    gateway.shutdown().await;
+}
+
+#[tokio::test]
+async fn a_bearer_leaves_nothing_behind_that_outlives_the_token() {
+    let data = tempfile::tempdir().unwrap();
+    let gateway = gateway(&format!("[webhooks]\nenabled = true\n{TOML}"), data.path()).await;
+    let body = r#"{"permissions":["read","write"],"expiresIn":600}"#;
+    let issued = issue(&gateway, KEY, "photos/access-token", body).await;
+    let hook = r#"{"filename":"a.txt","contentType":"","webhook":{"url":"https://hooks.example/a"}}"#;
+    for (bearer, status) in [(KEY, 200), (token(&issued), 403)] {
+        let (reply, json) = ask(&gateway, bearer, ("POST", "photos/signed-url"), hook).await;
+        assert_eq!(reply.status, status, "{json}");
+    }
+    let url = ("POST", "photos/download-url");
+    let (_, signed) = ask(&gateway, token(&issued), url, r#"{"key":"a.txt"}"#).await;
+    assert!(signed["expiresIn"].as_u64().unwrap() <= 600, "{signed}");
+    let long = r#"{"key":"a.txt","expiresIn":601}"#;
+    let (reply, _) = ask(&gateway, token(&issued), url, long).await;
+    assert_eq!(reply.code(), "EXPIRY_TOO_LONG");
+    let (reply, _) = ask(&gateway, KEY, url, long).await;
+    assert_eq!(reply.status, 200);
     gateway.shutdown().await;
 }
 
