@@ -174,7 +174,7 @@ impl TransferError {
     }
 
     /// Whether nothing was sent: the provider is left alone, or has enough to do.
-    pub fn was_held_back(&self) -> bool {
+    fn was_held_back(&self) -> bool {
         matches!(self, Self::Unanswered { error: UpstreamError::Open(_) | UpstreamError::Busy(_), .. })
     }
 

@@ -75,9 +75,6 @@ pub enum EndpointError {
     /// Brackets around something else than an IPv6 address without a zone.
     #[error("brackets hold an IPv6 address without a zone: write https://[2001:db8::1]:9000")]
     Ipv6,
-    /// A bucket cannot stand in front of an address.
-    #[error("an IP address takes no bucket in front of it: use path-style addressing")]
-    LabelOnAddress,
 }
 
 /// A host: a DNS name in lower case, or an address. Every notation that a resolver would read as an IPv4 address
@@ -135,7 +132,6 @@ impl fmt::Display for Host {
 ///
 /// let endpoint = Endpoint::parse("https://S3.Example.com:443/").unwrap();
 /// assert_eq!(endpoint.origin(), "https://s3.example.com");
-/// assert_eq!(endpoint.with_label("photos").unwrap().authority(), "photos.s3.example.com");
 /// assert_eq!(Endpoint::parse("https://2130706433").unwrap().authority(), "127.0.0.1");
 /// assert_eq!(Endpoint::parse("https://x@evil.example/#"), Err(EndpointError::Userinfo));
 /// ```
@@ -191,15 +187,6 @@ impl Endpoint {
             (host, None) => host.to_string(),
             (host, Some(port)) => format!("{host}:{port}"),
         }
-    }
-
-    /// The same endpoint with `label.` in front of its host name (virtual-host style). An address cannot take one.
-    pub fn with_label(&self, label: &str) -> Result<Self, EndpointError> {
-        let Host::Name(name) = &self.host else {
-            return Err(EndpointError::LabelOnAddress);
-        };
-        let host = Host::parse(&[label, ".", name].concat())?;
-        Ok(Self { host, ..*self })
     }
 
     /// `https://host:port`, without a trailing slash.
@@ -387,17 +374,6 @@ mod tests {
         ] {
             assert_eq!(origin(text), Err(error), "{text:?}");
         }
-    }
-
-    #[test]
-    fn a_label_goes_in_front_of_a_name_only() {
-        let name = Endpoint::parse("http://s3.example:9000").unwrap();
-        assert_eq!(name.with_label("my.bucket").unwrap().origin(), "http://my.bucket.s3.example:9000");
-        for label in ["", "a.", "-a", "a/b", "x@y", "a b", "ü"] {
-            assert!(name.with_label(label).is_err(), "{label}");
-        }
-        let address = Endpoint::parse("http://127.0.0.1:9000").unwrap();
-        assert_eq!(address.with_label("bucket"), Err(EndpointError::LabelOnAddress));
     }
 
     proptest! {

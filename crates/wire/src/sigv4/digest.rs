@@ -50,3 +50,19 @@ impl fmt::Debug for HexDigest {
 pub fn payload_sha256(payload: &[u8]) -> HexDigest {
     HexDigest::new(&Sha256::digest(payload).into())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_digest_is_sixty_four_digits_in_lower_case() {
+        let hex = payload_sha256(b"123456789");
+        let text = hex.as_str();
+        assert_eq!(HexDigest::parse(text), Some(hex));
+        let upper = text.to_ascii_uppercase();
+        for text in ["", "UNSIGNED-PAYLOAD", &upper, &text[1..], &text[2..], &"+1".repeat(32)] {
+            assert_eq!(HexDigest::parse(text), None, "{text}");
+        }
+    }
+}

@@ -191,11 +191,6 @@ impl<'a> Claim<'a> {
         self.session_token.as_ref()
     }
 
-    /// Whether the request is a presigned one.
-    pub fn is_presigned(&self) -> bool {
-        self.form != Form::Header
-    }
-
     /// Refuses a scope for another region; the error names `region`, and SDKs sign again with it.
     pub fn check_region(&self, region: &Region) -> Result<(), AuthError> {
         if self.scope().region() == region.as_str() {
