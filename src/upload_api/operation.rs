@@ -154,3 +154,26 @@ impl Operation {
         HeaderValue::from_str(&self.methods().join(", ")).unwrap_or(HeaderValue::from_static(""))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use crate::config::{Environment, from_toml_text};
+
+    use super::*;
+
+    #[test]
+    fn no_bucket_is_called_like_a_route() {
+        let paths = Operation::ALL.iter().flat_map(|operation| operation.paths());
+        let without_bucket = paths.filter(|path| path.scope == Scope::Nothing);
+        let words = without_bucket.filter_map(|path| path.path.split('/').next());
+        for word in words.chain(["download"]) {
+            let text = format!("[buckets.{word}]\nprovider = 'store'\nbucket = 'photos'\n");
+            let problems = from_toml_text(&text, &Environment::default()).unwrap_err().0;
+            let path = format!("buckets.{word}");
+            assert!(
+                problems.iter().any(|problem| problem.path == path && problem.message.contains("routes")),
+                "{word}: {problems:?}"
+            );
+        }
+    }
+}

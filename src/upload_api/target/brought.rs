@@ -74,24 +74,8 @@ impl<'a> Named<'a> {
             let message = format!("`{}`: {problem}.", self.shown(Name::BroughtBucket));
             Error::new(Code::InvalidBucketName, message)
         })?;
-        let access_key_id = AccessKeyId::parse(id.as_str())
-            .map_err(|problem| self.invalid_credential(Name::AccessKey, &problem.to_string()))?;
         let session_token = fields.session_token.as_ref().filter(|token| !token.expose_secret().is_empty());
-        let secrets = [(Name::SecretKey, Some(secret)), (Name::SessionToken, session_token)];
-        if session_token.is_some_and(|token| token.expose_secret().len() > SESSION_TOKEN_BYTES_MAX) {
-            let problem = format!("it must be at most {SESSION_TOKEN_BYTES_MAX} bytes");
-            return Err(self.invalid_credential(Name::SessionToken, &problem));
-        }
-        for (name, secret) in secrets {
-            if secret.is_some_and(|secret| !is_printable(secret)) {
-                return Err(self.invalid_credential(name, "it must be printable ASCII without spaces"));
-            }
-        }
-        let credentials = Credentials {
-            access_key_id,
-            secret_access_key: secret.clone(),
-            session_token: session_token.cloned(),
-        };
+        let credentials = self.credentials(id, secret, session_token)?;
         if fields.public_url.as_ref().is_some_and(|url| url.as_str().len() > PUBLIC_URL_BYTES_MAX) {
             let field = self.shown(Name::PublicUrl);
             let message = format!("`{field}` must be at most {PUBLIC_URL_BYTES_MAX} bytes.");
@@ -106,6 +90,27 @@ impl<'a> Named<'a> {
             ..Settings::new(credentials)
         };
         Ok((bucket, settings))
+    }
+
+    fn credentials(
+        &self,
+        id: &Text<'_>,
+        secret: &SecretString,
+        session_token: Option<&SecretString>,
+    ) -> Result<Credentials, Error> {
+        let access_key_id = AccessKeyId::parse(id.as_str())
+            .map_err(|problem| self.invalid_credential(Name::AccessKey, &problem.to_string()))?;
+        if session_token.is_some_and(|token| token.expose_secret().len() > SESSION_TOKEN_BYTES_MAX) {
+            let problem = format!("it must be at most {SESSION_TOKEN_BYTES_MAX} bytes");
+            return Err(self.invalid_credential(Name::SessionToken, &problem));
+        }
+        for (name, secret) in [(Name::SecretKey, Some(secret)), (Name::SessionToken, session_token)] {
+            if secret.is_some_and(|secret| !is_printable(secret)) {
+                return Err(self.invalid_credential(name, "it must be printable ASCII without spaces"));
+            }
+        }
+        let (secret_access_key, session_token) = (secret.clone(), session_token.cloned());
+        Ok(Credentials { access_key_id, secret_access_key, session_token })
     }
 
     /// The endpoint that the caller asked for and how far it may lead, if it is on the list; `None` if it is the provider's
