@@ -250,17 +250,17 @@ impl Core {
     fn in_force(&self) -> impl Fn() -> (Arc<Config>, Arc<Origins>) + Send + use<> {
         let pipeline = Arc::clone(&self.pipeline);
         move || {
-            let snapshot = pipeline.snapshot();
-            (Arc::clone(&snapshot.config), Arc::clone(&snapshot.origins))
+            let Current { config, origins } = current(&pipeline);
+            (config, origins)
         }
     }
 
     /// Has the workers mirror as the configuration in force says.
     fn mirror(&self) {
         let Some(journal) = self.mirrors.journal() else { return };
-        let current = in_force(&self.pipeline);
+        let in_force = current(&self.pipeline);
         if let Some(workers) = self.workers.get() {
-            return workers.replace(current);
+            return workers.replace(in_force);
         }
         let parts = worker::Parts {
             journal: journal.clone(),
@@ -268,10 +268,10 @@ impl Core {
             clock: self.shared.clock,
             drain: self.drain.clone(),
         };
-        self.workers.get_or_init(|| Workers::start(parts, current));
+        self.workers.get_or_init(|| Workers::start(parts, in_force));
         if let Some(tee) = self.mirrors.tee() {
             let pipeline = Arc::clone(&self.pipeline);
-            self.drain.spawn(tee.clone().keep_clean(self.shared.clock, move || in_force(&pipeline)));
+            self.drain.spawn(tee.clone().keep_clean(self.shared.clock, move || current(&pipeline)));
         }
     }
 
@@ -322,7 +322,7 @@ impl Core {
 }
 
 /// What mirroring goes by.
-fn in_force(pipeline: &Pipeline) -> Current {
+fn current(pipeline: &Pipeline) -> Current {
     let snapshot = pipeline.snapshot();
     Current { config: Arc::clone(&snapshot.config), origins: Arc::clone(&snapshot.origins) }
 }

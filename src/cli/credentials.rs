@@ -81,20 +81,11 @@ fn find<'a>(config: &'a Config, id: &str) -> Result<&'a KeyConfig, CliError> {
 impl Arguments {
     /// What the key may do of that which its parent may do.
     fn grant(&self) -> Grant {
-        let all = [
-            Action::Read,
-            Action::List,
-            Action::Write,
-            Action::Delete,
-            Action::Acl,
-            Action::Lock,
-            Action::Configure,
-        ];
         let is_read = |action: &Action| matches!(action, Action::Read | Action::List);
         Grant {
             bucket: self.bucket.clone().map_or(GrantBucket::Any, GrantBucket::Named),
             prefix: self.prefix.clone(),
-            actions: all.into_iter().filter(|action| !self.read_only || is_read(action)).collect(),
+            actions: Action::ALL.into_iter().filter(|action| !self.read_only || is_read(action)).collect(),
         }
     }
 }

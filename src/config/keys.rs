@@ -88,25 +88,18 @@ pub(super) fn grants(table: &mut Table<'_>, buckets: &Buckets) -> Vec<Grant> {
 }
 
 fn grant(table: &mut Table<'_>, buckets: &Buckets) -> Option<Grant> {
-    const ACTIONS: [(&str, Action); 7] = [
-        ("read", Action::Read),
-        ("write", Action::Write),
-        ("delete", Action::Delete),
-        ("list", Action::List),
-        ("acl", Action::Acl),
-        ("lock", Action::Lock),
-        ("configure", Action::Configure),
-    ];
+    let names = Action::ALL.map(|action| (action.as_str(), action));
     let bucket = grant_bucket(table, buckets);
     let prefix = table.text("prefix").unwrap_or_default();
     if !table.has("actions") {
+        let known = quoted(&names.map(|(name, _)| name));
         table.problem(
             "actions",
             "is missing",
-            "write actions = [\"read\", \"write\"]; there are `delete` and `list`, too",
+            &format!("write actions = [\"read\", \"write\"], or more of {known}"),
         );
     }
-    let actions = table.list("actions", |entry| entry.choice(&ACTIONS));
+    let actions = table.list("actions", |entry| entry.choice(&names));
     Some(Grant { bucket: bucket?, prefix, actions })
 }
 

@@ -39,13 +39,16 @@ fn is_about(identity: &Identity, key: &str) -> bool {
 }
 
 fn refusal(action: Action) -> Error {
-    Error::new(Code::AccessDenied, "This key may not do this here.")
-        .hint(match action {
-            Action::Configure => "A grant of the key in the configuration must name the bucket, no prefix, and the action \"configure\".",
-            Action::Read | Action::Write | Action::Delete | Action::List | Action::Acl | Action::Lock => {
-                "A grant of the key in the configuration must name the bucket, a prefix of the object's key, and the action."
-            }
-        })
+    let prefix = match action {
+        Action::Configure => "no prefix",
+        Action::Read | Action::Write | Action::Delete | Action::List | Action::Acl | Action::Lock => {
+            "a prefix of the object's key"
+        }
+    };
+    let action = action.as_str();
+    Error::new(Code::AccessDenied, "This key may not do this here.").hint(format!(
+        "A grant of the key in the configuration must name the bucket, {prefix}, and the action \"{action}\"."
+    ))
 }
 
 /// Whether an error may tell the caller of `bucket`: a name is no secret to whoever may use it, and to nobody else.

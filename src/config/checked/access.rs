@@ -87,6 +87,25 @@ pub enum Action {
     Configure,
 }
 
+impl Action {
+    /// All of them.
+    pub const ALL: [Self; 7] =
+        [Self::Read, Self::Write, Self::Delete, Self::List, Self::Acl, Self::Lock, Self::Configure];
+
+    /// Its name in the configuration.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Read => "read",
+            Self::Write => "write",
+            Self::Delete => "delete",
+            Self::List => "list",
+            Self::Acl => "acl",
+            Self::Lock => "lock",
+            Self::Configure => "configure",
+        }
+    }
+}
+
 /// `[jwt]`: the app's own tokens.
 #[derive(Debug, Clone)]
 pub struct JwtConfig {
