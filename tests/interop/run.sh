@@ -18,7 +18,7 @@ work=$(mktemp -d)
 results=$work/results
 wharf_pids=()
 
-ALL_SUITES="generated sdk presigned multipart browser-put browser-form uppy botocore wharf-test demo app s3-clients s3-parity failover openapi store-postgres store-durability kill"
+ALL_SUITES="generated sdk presigned multipart versions browser-put browser-form uppy botocore wharf-test demo app s3-clients s3-parity failover openapi store-postgres store-durability kill"
 
 say() { printf '\n== %s\n' "$*"; }
 
@@ -98,6 +98,7 @@ start_servers() {
 
 start_wharf() {
   export INTEROP_TOML=$here/wharf.toml INTEROP_APP_ORIGIN=http://127.0.0.1:18482
+  export INTEROP_HOOK=http://127.0.0.1:18486
   export INTEROP_KEY=interop_key_0123456789
   export INTEROP_SDK_KEY=ox_interop_0123456789 INTEROP_SDK_SECRET=sk_interop_secret_0123456789
   export INTEROP_S3_KEY=INTEROPS3KEY00000001 INTEROP_S3_SECRET=interopS3Secret0000000000000000000000001
@@ -159,6 +160,7 @@ suite_generated() {
 suite_sdk() { node "$here/sdk.mjs"; }
 suite_presigned() { "$python" "$here/presigned.py"; }
 suite_multipart() { "$python" "$here/multipart.py"; }
+suite_versions() { "$python" "$here/versions.py"; }
 suite_browser-put() { node "$here/browser/put.mjs"; }
 suite_browser-form() { node "$here/browser/form.mjs"; }
 suite_uppy() { node "$here/browser/uppy.mjs"; }

@@ -2,6 +2,9 @@
 // request and no endpoint, so Wharf's `upload.callers.default_endpoints` says where they are good.
 
 import assert from "node:assert/strict";
+import { createHmac } from "node:crypto";
+import { readFileSync } from "node:fs";
+import { createServer } from "node:http";
 
 import ObitoX from "@obitox/upload";
 
@@ -17,6 +20,18 @@ const credentials = {
   s3SecretKey: setting("AWS_SECRET_ACCESS_KEY"),
   s3Bucket: "sdk",
   s3Region: "us-east-1",
+};
+
+/** What was asked of Wharf and answered with a success: `METHOD /path`. */
+const served = new Set();
+const fetched = globalThis.fetch;
+globalThis.fetch = async (url, options = {}) => {
+  const response = await fetched(url, options);
+  const asked = new URL(url);
+  if (response.ok && asked.origin === new URL(setting("INTEROP_API")).origin) {
+    served.add(`${options.method ?? "GET"} ${asked.pathname}`);
+  }
+  return response;
 };
 
 const client = (secret) =>
@@ -182,6 +197,132 @@ await check("SDK: batchDelete of S3 and R2", async () => {
   for (const key of keys) assert.equal((await fetch(await download(key))).status, 404, key);
 });
 
+const page = "https://app.example.com";
+
+/** What the store tells a page of `origin` that wants to upload. */
+async function preflight(origin) {
+  const headers = { origin, "access-control-request-method": "PUT", "access-control-request-headers": "content-type" };
+  const reply = await fetch(`${setting("S3_ENDPOINT")}/${credentials.s3Bucket}/a`, { method: "OPTIONS", headers });
+  return reply.headers.get("access-control-allow-origin");
+}
+
+const r2Credentials = {
+  r2AccessKey: credentials.s3AccessKey,
+  r2SecretKey: credentials.s3SecretKey,
+  r2AccountId: "0123456789abcdef0123456789abcdef",
+  r2Bucket: credentials.s3Bucket,
+};
+
+for (const [name, configure, verify] of [
+  ["configureS3Cors", (rules) => sdk.configureS3Cors({ ...credentials, ...rules }), () => sdk.verifyS3Cors(credentials)],
+  ["s3 configureCors", (rules) => bucket().configureCors({ ...credentials, ...rules }), () => bucket().verifyCors(credentials)],
+  ["configureR2Cors", (rules) => sdk.configureR2Cors({ ...r2Credentials, ...rules }), () => sdk.verifyR2Cors(r2Credentials)],
+  ["r2 configureCors", (rules) => r2Bucket().configureCors(rules), () => r2Bucket().verifyCors()],
+]) {
+  await check(`SDK: ${name} lets a page in, and verifying says so`, async () => {
+    const origin = `${page}:${name.length}`;
+    const rules = { allowedMethods: ["GET", "PUT"], maxAgeSeconds: 60 };
+    const shut = [await configure({ ...rules, origins: [origin] }), await verify()];
+    // The pages that Wharf's own API is open to are those that it is about.
+    assert.deepEqual(shut.map((reply) => [reply.success, reply.isValid]), [[true, undefined], [true, false]]);
+    assert.match(shut[1].issues.join(), /may not upload/);
+    const open = [await configure({ ...rules, origins: [origin, setting("INTEROP_APP_ORIGIN")] }), await verify()];
+    assert.deepEqual(open.map((reply) => [reply.success, reply.isValid]), [[true, undefined], [true, true]]);
+    assert.deepEqual(open[1].issues, []);
+    assert.ok(JSON.stringify(open[1].rules).includes(origin), "the rule is shown");
+    assert.equal(await preflight(origin), origin);
+    assert.equal(await preflight("https://elsewhere.example.com"), null);
+  });
+}
+
+await check("SDK: multipartUpload begins an upload", async () => {
+  const file = new File([Buffer.alloc(11 << 20)], "film.mp4", { type: "video/mp4" });
+  const url = await bucket().multipartUpload(file, credentials);
+  assert.match(new URL(url).pathname, /^\/upl[^/]*_film\.mp4$/);
+});
+
+await check("SDK: batchUploadR2 of three files, each uploaded and read back by getR2DownloadUrl", async () => {
+  const files = ["a b.txt", "ü.txt", "c"].map((filename) => ({ filename, contentType: "text/plain", fileSize: 4 }));
+  const reply = await sdk.batchUploadR2({ files, ...r2Credentials });
+  assert.deepEqual(reply.summary, { total: 3, successful: 3, failed: 0 });
+  for (const { uploadUrl, key, index } of reply.results) {
+    const headers = { "Content-Type": "text/plain" };
+    assert.equal((await fetch(uploadUrl, { method: "PUT", body: `no ${index}`, headers })).status, 200);
+    assert.equal(String(await bytesAt(await sdk.getR2DownloadUrl({ fileKey: key, ...r2Credentials }))), `no ${index}`);
+    assert.equal(String(await bytesAt(await r2Bucket().getDownloadUrl({ fileKey: key }))), `no ${index}`);
+  }
+  const keys = reply.results.map(({ key }) => key);
+  const { files: found } = await sdk.listR2Files({ prefix: keys[0], ...r2Credentials });
+  assert.deepEqual(found.map((file) => file.key), [keys[0]]);
+  const { deletedCount } = await r2Bucket().batchDelete({ keys });
+  assert.equal(deletedCount, 3);
+});
+
+await check("SDK: generateR2AccessToken makes a token that opens one key and no other, until it is taken back", async () => {
+  const [own, other] = await uploaded(["own.txt", "other.txt"]);
+  const { r2AccessKey: r2AccessKeyId, r2SecretKey: r2SecretAccessKey, ...place } = r2Credentials;
+  const named = { r2AccessKeyId, r2SecretAccessKey, ...place, fileKey: own, permissions: ["read"] };
+  const issued = await sdk.generateR2AccessToken(named);
+  assert.equal(issued.success, true);
+  assert.equal((await r2Bucket().generateAccessToken({ permissions: ["read"] })).success, true);
+  const ask = async (path, method, body) => {
+    const headers = { authorization: `Bearer ${issued.token}`, "content-type": "application/json" };
+    return fetch(`${setting("INTEROP_API")}/api/v1/upload/r2/${path}`, { method, headers, body: JSON.stringify(body) });
+  };
+  const download = (fileKey) => ask("download-url", "POST", { fileKey, ...r2Credentials });
+  const opened = await download(own);
+  assert.equal(opened.status, 200);
+  assert.equal((await bytesAt((await opened.json()).downloadUrl)).length, 0);
+  assert.equal((await download(other)).status, 403);
+  assert.equal((await ask("delete", "POST", { fileKey: own, ...r2Credentials })).status, 403);
+  assert.equal((await ask("access-token/revoke", "DELETE", { token: issued.token })).status, 200);
+  assert.equal((await download(own)).status, 401);
+});
+
+/** Waits for one delivery to `INTEROP_HOOK`: its body, parsed, once its signature was verified. */
+function delivered(secret) {
+  return new Promise((resolve, reject) => {
+    const server = createServer(async (request, response) => {
+      const body = Buffer.concat(await request.toArray());
+      response.end();
+      server.close();
+      const signature = `sha256=${createHmac("sha256", secret).update(body).digest("hex")}`;
+      if (request.headers["x-webhook-signature"] === signature) resolve(JSON.parse(body));
+      else reject(new Error(`signed ${request.headers["x-webhook-signature"]}`));
+    });
+    server.listen(new URL(setting("INTEROP_HOOK")).port, "127.0.0.1");
+    setTimeout(() => reject(new Error("no delivery came")), 20_000).unref();
+  });
+}
+
+const hook = { url: `${setting("INTEROP_HOOK")}/hook`, secret: "a secret of the hook's", metadata: { order: 7 } };
+
+await check("SDK: r2 upload with a webhook, which it confirms by itself and which is delivered", async () => {
+  const delivery = delivered(hook.secret);
+  const url = await r2Bucket().upload(new File([photo], "hooked.jpg", { type: "image/jpeg" }), { webhook: hook });
+  const { event, file, metadata } = await delivery;
+  assert.deepEqual([event, file.key, file.size, metadata], ["upload.completed", keyIn(url), photo.length, { order: 7 }]);
+});
+
+await check("SDK: uploadFile with a webhook that is triggered by itself", async () => {
+  const delivery = delivered(hook.secret);
+  const file = new File([photo], "looked.jpg", { type: "image/jpeg" });
+  const options = { provider: "S3", ...credentials, webhook: { ...hook, trigger: "auto" } };
+  const url = await sdk.uploadFile(file, options);
+  assert.equal((await delivery).file.key, keyIn(url));
+});
+
+await check("SDK: analytics and track", async () => {
+  const reply = await sdk.analytics({ event: "file_viewed", fileUrl: "https://example.com/a.jpg", provider: "r2" });
+  assert.equal(reply.success, true);
+  await sdk.track({ event: "completed" });
+});
+
+// The SDK has the method's name only: its provider for R2 has no such method, and nothing is sent.
+await check("SDK: getR2Metadata asks nothing of anybody", async () => {
+  await assert.rejects(sdk.getR2Metadata({ key: "a", ...r2Credentials }), TypeError);
+});
+
 await check("SDK: Supabase's and Uploadcare's methods are told that nobody serves them", async () => {
   const unknown = /404 .*"UNKNOWN_PROVIDER"/;
   const supabase = { provider: "SUPABASE", supabaseUrl: "https://x.supabase.co", supabaseToken: "a token", bucket: "b" };
@@ -208,6 +349,12 @@ await check("SDK: a batch refuses the file that is not what it says, and it alon
   const { results, summary } = await sdk.batchUploadS3({ files, validation: "images", ...credentials });
   assert.deepEqual(summary, { total: 2, successful: 1, failed: 1 });
   assert.deepEqual(results.map((result) => result.error), [undefined, "VALIDATION_FAILED"]);
+});
+
+await check("SDK: every route that its methods for S3 and R2 are known to ask for was asked for, and served", () => {
+  const recorded = JSON.parse(readFileSync(new URL("../it/data/sdk-requests.json", import.meta.url), "utf8"));
+  const missing = new Set(recorded.map(({ method, path }) => `${method} ${path}`).filter((route) => !served.has(route)));
+  assert.deepEqual([...missing], []);
 });
 
 finish();
