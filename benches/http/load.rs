@@ -4,6 +4,7 @@
 
 use std::{
     net::SocketAddr,
+    sync::atomic::{AtomicBool, Ordering},
     time::{Duration, Instant},
 };
 
@@ -19,9 +20,15 @@ use super::process::spin;
 /// A reply's head and body fit in here, or the bench fails.
 const REPLY_BYTES_MAX: usize = 64 * 1024;
 
+/// The same for the URLs of ten thousand parts.
+const LONG_REPLY_BYTES_MAX: usize = 16 * 1024 * 1024;
+
 /// One request, ready to be written.
+#[derive(Clone)]
 pub(crate) struct Target {
     bytes: Vec<u8>,
+    /// What replies to it begin with.
+    status: &'static str,
 }
 
 impl Target {
@@ -31,7 +38,12 @@ impl Target {
             "POST {path} HTTP/1.1\r\nhost: 127.0.0.1\r\nx-api-key: bench-key-0123456789abcdef\r\ncontent-type: application/json\r\ncontent-length: {}\r\n\r\n",
             json.len()
         );
-        Self { bytes: [head.as_bytes(), json.as_bytes()].concat() }
+        Self { bytes: [head.as_bytes(), json.as_bytes()].concat(), status: "HTTP/1.1 200" }
+    }
+
+    /// The same, which is refused: as the client's mistake.
+    pub(crate) fn refused(self) -> Self {
+        Self { status: "HTTP/1.1 4", ..self }
     }
 }
 
@@ -61,12 +73,12 @@ impl Report {
     }
 }
 
-/// The body of one reply.
+/// The body of one reply, which may be a long one.
 pub(crate) fn reply(address: SocketAddr, target: &Target) -> Result<String, String> {
     runtime()?.block_on(async {
         let mut stream = TcpStream::connect(address).await.map_err(|error| format!("connect: {error}"))?;
-        let mut buffer = vec![0; REPLY_BYTES_MAX];
-        let bytes = exchange(&mut stream, &target.bytes, &mut buffer).await?;
+        let mut buffer = vec![0; LONG_REPLY_BYTES_MAX];
+        let bytes = exchange(&mut stream, target, &mut buffer).await?;
         let reply = String::from_utf8_lossy(buffer.get(..bytes).unwrap_or_default()).into_owned();
         reply.split_once("\r\n\r\n").map(|(_, body)| body.to_owned()).ok_or_else(|| "no body".to_owned())
     })
@@ -95,6 +107,37 @@ pub(crate) fn paced(
     run(address, target, connections, during, Some(Duration::from_secs(1) * connections_u32 / per_second))
 }
 
+/// Does `work` while another client sends `target` over and over. Gives what came of the work, and what the other saw. It
+/// has a thread of its own, so that its long replies keep nobody's request back on this side.
+pub(crate) fn beside<T>(
+    address: SocketAddr,
+    target: &Target,
+    work: impl FnOnce() -> Result<T, String>,
+) -> Result<(T, Report), String> {
+    let is_over = AtomicBool::new(false);
+    std::thread::scope(|scope| {
+        let other = scope.spawn(|| over_and_over(address, target, &is_over));
+        let done = work();
+        is_over.store(true, Ordering::Relaxed);
+        let seen = other.join().map_err(|_| "the other client panicked")??;
+        Ok((done?, seen))
+    })
+}
+
+fn over_and_over(address: SocketAddr, target: &Target, is_over: &AtomicBool) -> Result<Report, String> {
+    runtime()?.block_on(async {
+        let (started, mut latencies) = (Instant::now(), histogram()?);
+        let mut stream = TcpStream::connect(address).await.map_err(|error| format!("connect: {error}"))?;
+        let mut buffer = vec![0; LONG_REPLY_BYTES_MAX];
+        while !is_over.load(Ordering::Relaxed) {
+            let sent = Instant::now();
+            exchange(&mut stream, target, &mut buffer).await?;
+            record(&mut latencies, sent);
+        }
+        Ok(Report { latencies, elapsed: started.elapsed() })
+    })
+}
+
 fn runtime() -> Result<tokio::runtime::Runtime, String> {
     tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(|error| error.to_string())
 }
@@ -119,7 +162,7 @@ fn run(
                     )
             });
             let pace = Pace { first_due, interval, until: started + during };
-            tasks.spawn(connection(address, target.bytes.clone(), pace));
+            tasks.spawn(connection(address, target.clone(), pace));
         }
         let mut latencies = histogram()?;
         while let Some(finished) = tasks.join_next().await {
@@ -141,7 +184,7 @@ fn histogram() -> Result<Histogram<u64>, String> {
     Histogram::new_with_bounds(1, 60_000_000, 3).map_err(|error| error.to_string())
 }
 
-async fn connection(address: SocketAddr, request: Vec<u8>, pace: Pace) -> Result<Histogram<u64>, String> {
+async fn connection(address: SocketAddr, target: Target, pace: Pace) -> Result<Histogram<u64>, String> {
     let mut latencies = histogram()?;
     let mut stream = TcpStream::connect(address).await.map_err(|error| format!("connect: {error}"))?;
     stream.set_nodelay(true).map_err(|error| error.to_string())?;
@@ -150,12 +193,12 @@ async fn connection(address: SocketAddr, request: Vec<u8>, pace: Pace) -> Result
     loop {
         if let Some(interval) = pace.interval {
             tokio::time::sleep_until(due.into()).await;
-            exchange(&mut stream, &request, &mut buffer).await?;
+            exchange(&mut stream, &target, &mut buffer).await?;
             record(&mut latencies, due);
             due += interval;
         } else {
             due = Instant::now();
-            exchange(&mut stream, &request, &mut buffer).await?;
+            exchange(&mut stream, &target, &mut buffer).await?;
             record(&mut latencies, due);
         }
         if due >= pace.until {
@@ -168,9 +211,9 @@ fn record(latencies: &mut Histogram<u64>, since: Instant) {
     latencies.saturating_record(u64::try_from(since.elapsed().as_micros()).unwrap_or(u64::MAX));
 }
 
-/// Sends one request and reads its whole reply, which must be a 200. Returns the reply's bytes, head and all.
-async fn exchange(stream: &mut TcpStream, request: &[u8], buffer: &mut [u8]) -> Result<usize, String> {
-    stream.write_all(request).await.map_err(|error| format!("write: {error}"))?;
+/// Sends one request and reads its whole reply, which must have the expected status. Returns the reply's bytes, head and all.
+async fn exchange(stream: &mut TcpStream, target: &Target, buffer: &mut [u8]) -> Result<usize, String> {
+    stream.write_all(&target.bytes).await.map_err(|error| format!("write: {error}"))?;
     let mut filled = 0;
     loop {
         let free =
@@ -181,19 +224,19 @@ async fn exchange(stream: &mut TcpStream, request: &[u8], buffer: &mut [u8]) -> 
         }
         filled += count;
         let reply = buffer.get(..filled).unwrap_or_default();
-        if reply_bytes(reply)?.is_some_and(|whole| filled >= whole) {
+        if reply_bytes(reply, target.status)?.is_some_and(|whole| filled >= whole) {
             return Ok(filled);
         }
     }
 }
 
 /// The bytes of head and body together, once the head is there.
-fn reply_bytes(reply: &[u8]) -> Result<Option<usize>, String> {
+fn reply_bytes(reply: &[u8], status: &str) -> Result<Option<usize>, String> {
     let Some(head_end) = reply.windows(4).position(|window| window == b"\r\n\r\n") else { return Ok(None) };
     let head =
         std::str::from_utf8(reply.get(..head_end).unwrap_or_default()).map_err(|error| error.to_string())?;
-    if !head.starts_with("HTTP/1.1 200") {
-        return Err(format!("not a 200: {}", String::from_utf8_lossy(reply)));
+    if !head.starts_with(status) {
+        return Err(format!("not {status}: {}", String::from_utf8_lossy(reply)));
     }
     let length = head
         .lines()

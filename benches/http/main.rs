@@ -9,10 +9,12 @@
 //! ```text
 //! cargo bench --bench http              # the whole table, about two minutes
 //! cargo bench --bench http -- --quick   # short rounds, to see that it runs
+//! cargo bench --bench http -- --beside-parts   # how long another client waits while uploads of 10,000 parts are served
 //! ```
 
 #![expect(clippy::print_stdout, reason = "a bench's table is its result")]
 
+mod beside;
 mod bodies;
 mod echo;
 mod load;
@@ -49,7 +51,8 @@ fn main() -> ExitCode {
     } else {
         Plan { rounds: 5, round: Duration::from_secs(4), paced: Duration::from_secs(10), connections: 32 }
     };
-    match run(plan) {
+    let is_beside_parts = arguments.iter().any(|argument| argument == "--beside-parts");
+    match if is_beside_parts { beside::run(plan.paced) } else { run(plan) } {
         Ok(()) => ExitCode::SUCCESS,
         Err(problem) => {
             println!("bench failed: {problem}");
@@ -60,7 +63,7 @@ fn main() -> ExitCode {
 
 fn run(plan: Plan) -> Result<(), String> {
     process::hold_load_to_its_core()?;
-    let wharf = Server::wharf()?;
+    let wharf = Server::wharf(None)?;
     println!(
         "ready after {:.0} ms, {:.1} MiB resident when idle\n",
         wharf.ready_after_ms(),

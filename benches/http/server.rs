@@ -9,6 +9,11 @@ use std::{
 
 use super::process::{Process, free_port, on_server_core};
 
+/// The provider's credentials, and the bucket that is there.
+pub(crate) const ACCESS_KEY: &str = "AKIAIOSFODNN7EXAMPLE";
+pub(crate) const SECRET_KEY: &str = "wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY";
+pub(crate) const BUCKET: &str = "my-bucket";
+
 const CONFIG: &str = r#"
 [server]
 api_listen = "127.0.0.1:API_PORT"
@@ -24,12 +29,13 @@ allowed = true
 [providers.main]
 plugin = "s3"
 region = "eu-west-1"
-access_key_id = "AKIAIOSFODNN7EXAMPLE"
-secret_access_key = "wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY"
+ENDPOINT
+access_key_id = "ACCESS_KEY"
+secret_access_key = "SECRET_KEY"
 
 [buckets.photos]
 provider = "main"
-bucket = "my-bucket"
+bucket = "BUCKET"
 
 [[keys]]
 id = "bench-key-0123456789abcdef"
@@ -45,12 +51,19 @@ pub(crate) struct Server {
 }
 
 impl Server {
-    /// The `wharf` binary of this build, with a key that has no secret and the access log off.
-    pub(crate) fn wharf() -> Result<Self, String> {
+    /// The `wharf` binary of this build, with a key that has no secret and the access log off. Its provider is at `endpoint`,
+    /// else nowhere: then it can do no more than sign.
+    pub(crate) fn wharf(endpoint: Option<&str>) -> Result<Self, String> {
         let directory = tempfile::tempdir().map_err(|error| error.to_string())?;
         let (api_port, admin_port) = (free_port()?, free_port()?);
-        let config =
-            CONFIG.replace("API_PORT", &api_port.to_string()).replace("ADMIN_PORT", &admin_port.to_string());
+        let endpoint = endpoint.map(|endpoint| format!("endpoint = \"{endpoint}\"")).unwrap_or_default();
+        let config = CONFIG
+            .replace("API_PORT", &api_port.to_string())
+            .replace("ADMIN_PORT", &admin_port.to_string())
+            .replace("ACCESS_KEY", ACCESS_KEY)
+            .replace("SECRET_KEY", SECRET_KEY)
+            .replace("BUCKET", BUCKET)
+            .replace("ENDPOINT", &endpoint);
         let file = directory.path().join("wharf.toml");
         std::fs::write(&file, config).map_err(|error| error.to_string())?;
         let started = Instant::now();
