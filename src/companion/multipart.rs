@@ -155,7 +155,7 @@ pub(super) async fn complete(
 ) -> Result<Response<Full<Bytes>>, Error> {
     let key = required(query, "key")?;
     let sent: Complete = read(body, "an object with an array of {ETag, PartNumber} in `parts`")?;
-    let list = PartList::parse(sent.parts.iter().map(|part| (part.number, part.etag.as_str())))?;
+    let list = PartList::read(sent.parts.iter().map(|part| Ok((part.number, &part.etag)))).await?;
     let uploads = bucket.multipart();
     let upload = uploads.open(id, key)?;
     let completed = uploads.complete(&upload, &list).await?;

@@ -4,7 +4,7 @@ use std::{
     fmt::Display,
     future::poll_fn,
     pin::{Pin, pin},
-    task::{Context, Poll},
+    task::{Context, Poll, ready},
     time::Duration,
 };
 
@@ -20,6 +20,10 @@ use crate::{
     config::checked::ServerLimits,
     error::{Code, Error},
 };
+
+/// A reply's bytes that are handed over before others get their turn. The kernel takes megabytes at once from whoever has
+/// them, and TLS encrypts them first: that is milliseconds.
+const PIECE_BYTES_MAX: usize = 256 * 1024;
 
 /// A body may be as slow as it likes for this long; a connection that has just opened has no rate worth measuring.
 const SLOW_BODY_GRACE: Duration = Duration::from_secs(5);
@@ -219,13 +223,14 @@ pin_project! {
     pub struct ReplyBody<B> {
         #[pin]
         body: B,
+        rest: Rest,
         exchange: Exchange,
     }
 }
 
 impl<B> ReplyBody<B> {
     pub(crate) fn new(body: B, exchange: Exchange) -> Self {
-        Self { body, exchange }
+        Self { body, rest: Rest::default(), exchange }
     }
 }
 
@@ -238,19 +243,57 @@ impl<B: Body<Data = Bytes>> Body for ReplyBody<B> {
         context: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, B::Error>>> {
         let this = self.project();
-        let poll = this.body.poll_frame(context);
-        if let Poll::Ready(Some(Ok(frame))) = &poll {
-            this.exchange.sent(frame.data_ref().map_or(0, Bytes::len));
-        }
-        poll
+        let frame = match ready!(this.rest.poll_piece(context)) {
+            Some(piece) => Frame::data(piece),
+            None => match ready!(this.body.poll_frame(context)) {
+                Some(Ok(frame)) => frame.map_data(|data| this.rest.cut(data)),
+                end_or_error => return Poll::Ready(end_or_error),
+            },
+        };
+        this.exchange.sent(frame.data_ref().map_or(0, Bytes::len));
+        Poll::Ready(Some(Ok(frame)))
     }
 
     fn is_end_stream(&self) -> bool {
-        self.body.is_end_stream()
+        self.rest.bytes.is_empty() && self.body.is_end_stream()
     }
 
     fn size_hint(&self) -> SizeHint {
-        self.body.size_hint()
+        let (mut hint, rest) = (self.body.size_hint(), self.rest.bytes.len() as u64);
+        if let Some(upper) = hint.upper() {
+            hint.set_upper(upper.saturating_add(rest));
+        }
+        hint.set_lower(hint.lower().saturating_add(rest));
+        hint
+    }
+}
+
+/// What of a large piece has not been handed over.
+#[derive(Debug, Default)]
+struct Rest {
+    bytes: Bytes,
+    has_paused: bool,
+}
+
+impl Rest {
+    /// The beginning of `data`, of which the rest is kept.
+    fn cut(&mut self, mut data: Bytes) -> Bytes {
+        self.bytes = data.split_off(PIECE_BYTES_MAX.min(data.len()));
+        data
+    }
+
+    /// More of it, when others had their turn; nothing where there is no more.
+    fn poll_piece(&mut self, context: &Context<'_>) -> Poll<Option<Bytes>> {
+        if self.bytes.is_empty() {
+            return Poll::Ready(None);
+        }
+        self.has_paused = !self.has_paused;
+        if self.has_paused {
+            context.waker().wake_by_ref();
+            return Poll::Pending;
+        }
+        let rest = std::mem::take(&mut self.bytes);
+        Poll::Ready(Some(self.cut(rest)))
     }
 }
 
@@ -322,6 +365,26 @@ mod tests {
     async fn a_body_that_breaks_off_is_refused() {
         let error = read_json([Ok("{"), Err("the client left")]).await.unwrap_err();
         assert_eq!(error, Code::InvalidRequest);
+    }
+
+    #[tokio::test]
+    async fn others_have_their_turn_between_the_pieces_of_a_large_reply() {
+        let whole: Bytes = (0..PIECE_BYTES_MAX * 5 / 2).map(|index| index.to_le_bytes()[0]).collect();
+        let (mut rest, mut pauses) = (Rest::default(), 0);
+        let mut pieces = vec![rest.cut(whole.clone())];
+        while let Some(piece) = poll_fn(|context| {
+            let polled = rest.poll_piece(context);
+            pauses += u32::from(polled.is_pending());
+            polled
+        })
+        .await
+        {
+            pieces.push(piece);
+        }
+        assert_eq!((pieces.len(), pauses), (3, 2));
+        assert_eq!(pieces.concat(), whole);
+        assert_eq!(rest.cut(Bytes::from_static(b"small")), "small");
+        assert!(rest.bytes.is_empty());
     }
 
     #[test]

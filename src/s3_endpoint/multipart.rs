@@ -52,7 +52,7 @@ pub(super) async fn complete(
     let mut names = handling.names();
     names.location = handling.location();
     let intents = handling.intend_complete(parts).await?;
-    let (reply, intents) = handling.change_slowly(intents, Sending::document(headers, document)).await?;
+    let (reply, intents) = handling.change_slowly(intents, Sending::completion(headers, document)).await?;
     reply::pass_settled(reply, names, intents).await
 }
 

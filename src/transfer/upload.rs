@@ -64,7 +64,7 @@ impl<'a> Upload<'a> {
     pub async fn complete(mut self, parts: &[(u16, &str)]) -> Result<Stored, TransferError> {
         let operation = Operation::CompleteMultipartUpload;
         let document = Bytes::from(xml::write_complete_multipart(parts));
-        let sending = Sending::document(self.target.headers_of(operation), document);
+        let sending = Sending::completion(self.target.headers_of(operation), document);
         self.stage = Stage::Completing;
         reached(Point::UploadCompleting);
         let outcome = self.completed(sending).await;

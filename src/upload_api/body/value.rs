@@ -13,6 +13,12 @@ use serde_json::value::RawValue;
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub(in crate::upload_api) struct Text<'a>(pub(super) Cow<'a, str>);
 
+impl AsRef<str> for Text<'_> {
+    fn as_ref(&self) -> &str {
+        &self.0
+    }
+}
+
 impl<'a> From<&'a str> for Text<'a> {
     fn from(text: &'a str) -> Self {
         Self(Cow::Borrowed(text))
@@ -200,22 +206,33 @@ pub(in crate::upload_api) struct Part<'a> {
     pub(in crate::upload_api) etag: Option<Text<'a>>,
 }
 
-/// `parts`: those that an upload can have, and how many there were.
-#[derive(Debug, Default)]
-pub(in crate::upload_api) struct Parts<'a> {
-    pub(in crate::upload_api) entries: Vec<Part<'a>>,
-    pub(in crate::upload_api) count: usize,
-}
+/// `parts`, as they were written. There may be ten thousand, so they are read later, some at a time.
+#[derive(Debug, Clone, Copy)]
+pub(in crate::upload_api) struct Parts<'a>(&'a str);
 
-impl Parts<'_> {
-    /// S3's own bound.
-    pub(in crate::upload_api) const MAX: usize = 10_000;
+impl<'a> Parts<'a> {
+    /// Reads one after the other, up to the first that is no part.
+    pub(in crate::upload_api) fn entries(
+        self,
+    ) -> impl Iterator<Item = Result<Part<'a>, serde_json::Error>> + use<'a> {
+        let mut rest = self.0;
+        std::iter::from_fn(move || {
+            // All of it is known to be JSON: between two entries there is one comma.
+            let written = rest.trim_start_matches([',', ' ', '\t', '\r', '\n']);
+            let mut entries = serde_json::Deserializer::from_str(written).into_iter();
+            let entry = entries.next()?;
+            let end = if entry.is_ok() { entries.byte_offset() } else { written.len() };
+            rest = written.get(end..).unwrap_or_default();
+            Some(entry)
+        })
+    }
 }
 
 impl<'de: 'a, 'a> Deserialize<'de> for Parts<'a> {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        let (entries, count) = deserializer.deserialize_seq(AtMost::new(Self::MAX))?;
-        Ok(Self { entries, count })
+        let written = <&RawValue>::deserialize(deserializer)?.get();
+        let list = written.strip_prefix('[').and_then(|list| list.strip_suffix(']'));
+        list.map(Self).ok_or_else(|| D::Error::custom("not a list"))
     }
 }
 
@@ -410,5 +427,53 @@ impl<'de> Visitor<'de> for Skipped {
     fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self, A::Error> {
         while map.next_entry::<Self, Self>()?.is_some() {}
         Ok(self)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn parts(json: &str) -> Option<Vec<(Option<f64>, Option<String>)>> {
+        let parts: Parts<'_> = serde_json::from_str(json).ok()?;
+        let entry =
+            |part: Part<'_>| (part.number.map(|number| number.0), part.etag.map(|etag| etag.0.into_owned()));
+        parts.entries().map(|part| part.ok().map(entry)).collect()
+    }
+
+    #[test]
+    fn a_list_is_read_entry_by_entry() {
+        let part = |number, etag: &str| (Some(number), Some(etag.to_owned()));
+        for (json, expected) in [
+            ("[]", vec![]),
+            (" [ ] ", vec![]),
+            (r#"[{"partNumber":1,"etag":"\"a\""}]"#, vec![part(1.0, "\"a\"")]),
+            (
+                "[ {\"ETag\":\"],[\",\"PartNumber\":2} ,\r\n\t{\"other\":[{}],\"partNumber\":3,\"etag\":\",\"}\n]",
+                vec![part(2.0, "],["), part(3.0, ",")],
+            ),
+            (r#"[{},{"etag":null}]"#, vec![(None, None), (None, None)]),
+        ] {
+            assert_eq!(parts(json), Some(expected), "{json}");
+        }
+    }
+
+    #[test]
+    fn what_is_no_list_of_parts_is_not_read() {
+        for json in [
+            "{}",
+            "\"[]\"",
+            "1",
+            "true",
+            "[1,2]",
+            "[[[]]]",
+            "[null]",
+            r#"[{"etag":1}]"#,
+            "[{}",
+            "[{},]",
+            "[{} {}]",
+        ] {
+            assert_eq!(parts(json), None, "{json}");
+        }
     }
 }

@@ -41,7 +41,7 @@ pub(in crate::upload_api) fn handle<'r>(request: &'r Request<'r>) -> BoxFuture<'
 async fn answer(request: &Request<'_>) -> Answer {
     let Request { target, body, .. } = request;
     let upload = request.upload()?;
-    let list = listed(body.multipart.parts.as_ref())?;
+    let list = listed(body.multipart.parts).await?;
     let cdn = target.cdn_domain(body.cdn_domain.as_ref())?;
     let completed = request.multipart().complete(&upload, &list).await?;
     let key = upload.key.as_str();
@@ -62,21 +62,14 @@ async fn answer(request: &Request<'_>) -> Answer {
 }
 
 /// The body's list of parts.
-fn listed(parts: Option<&Parts<'_>>) -> Result<PartList, Error> {
+async fn listed(parts: Option<Parts<'_>>) -> Result<PartList, Error> {
     let parts = parts.ok_or_else(|| Error::new(Code::MissingFields, "Missing: `parts`."))?;
-    if parts.count > Parts::MAX {
-        let message = format!("`parts` has {} entries; an object has at most {}.", parts.count, Parts::MAX);
-        return Err(Error::new(Code::InvalidPartsFormat, message));
-    }
-    let entries = parts.entries.iter().enumerate().map(|(index, part)| entry(index, part));
-    PartList::parse(entries.collect::<Result<Vec<_>, _>>()?.into_iter())
+    PartList::read(parts.entries().enumerate().map(|(index, part)| entry(index, part.ok()))).await
 }
 
-fn entry<'p>(index: usize, part: &'p Part<'_>) -> Result<(u64, &'p str), Error> {
-    let number = part.number.and_then(Number::whole);
-    let etag = part.etag.as_ref().map(Text::as_str);
-    number.zip(etag).ok_or_else(|| {
-        let message = format!("`parts[{index}]` must have a `partNumber` and an `etag`.");
+fn entry(index: usize, part: Option<Part<'_>>) -> Result<(u64, Text<'_>), Error> {
+    part.and_then(|part| part.number.and_then(Number::whole).zip(part.etag)).ok_or_else(|| {
+        let message = format!("`parts[{index}]` must have a number in `partNumber` and text in `etag`.");
         Error::new(Code::InvalidPartsFormat, message)
     })
 }

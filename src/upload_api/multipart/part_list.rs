@@ -1,7 +1,10 @@
 //! The parts that an object is to be made of, as a client lists them.
+//!
+//! Ten thousand of them are milliseconds of work, so they are read some at a time, like URLs are written.
 
 use wharf_wire::{checksum::Md5Hasher, xml};
 
+use super::urls::pause_after;
 use crate::{
     error::{Code, Error},
     mirror::tee::quoted,
@@ -18,11 +21,23 @@ const ETAG_BYTES_MAX: usize = 256;
 pub(crate) struct PartList(Vec<(u16, String)>);
 
 impl PartList {
-    /// Sorts and checks what a client lists: numbers with `ETag`s, in any order, with quotes or without.
-    pub(crate) fn parse<'a>(listed: impl Iterator<Item = (u64, &'a str)>) -> Result<Self, Error> {
-        let mut parts = listed
-            .map(|(number, etag)| Ok((part_number(number)?, checked_etag(number, etag)?)))
-            .collect::<Result<Vec<_>, Error>>()?;
+    /// Reads, checks and sorts what a client lists: numbers with `ETag`s, in any order, with quotes or without.
+    pub(crate) async fn read<T: AsRef<str>>(
+        listed: impl Iterator<Item = Result<(u64, T), Error>>,
+    ) -> Result<Self, Error> {
+        let mut parts = Vec::new();
+        for (index, part) in listed.enumerate() {
+            if index == usize::from(NUMBER_MAX) {
+                return Err(refused(format!("`parts` has more than {NUMBER_MAX} entries.")));
+            }
+            let (number, etag) = part?;
+            parts.push((part_number(number)?, checked_etag(number, etag.as_ref())?));
+            pause_after(index).await;
+        }
+        Self::sorted(parts)
+    }
+
+    fn sorted(mut parts: Vec<(u16, String)>) -> Result<Self, Error> {
         if parts.is_empty() {
             return Err(refused("`parts` is empty: an object is made of one part or more."));
         }
@@ -95,18 +110,32 @@ fn refused(message: impl Into<std::borrow::Cow<'static, str>>) -> Error {
 
 #[cfg(test)]
 mod tests {
+    use futures_util::FutureExt;
+
     use super::*;
 
+    /// So few of them are read in one go.
+    fn read(listed: &[(u64, &str)]) -> Result<PartList, Error> {
+        PartList::read(listed.iter().copied().map(Ok)).now_or_never().unwrap()
+    }
+
     fn parse(listed: &[(u64, &str)]) -> Result<Vec<(u16, String)>, String> {
-        let list = PartList::parse(listed.iter().copied());
-        list.map(|list| list.to_vec()).map_err(|error| error.message.into_owned())
+        read(listed).map(|list| list.to_vec()).map_err(|error| error.message.into_owned())
+    }
+
+    #[test]
+    fn no_more_are_read_than_an_object_can_have() {
+        let endless = std::iter::repeat_with(|| Ok((1, "a")));
+        let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+        let refusal = runtime.block_on(PartList::read(endless)).unwrap_err();
+        assert!(refusal.message.contains("more than 10000"), "{refusal:?}");
     }
 
     #[test]
     fn parts_are_sorted_and_their_etags_quoted() {
         let sorted = [(1, "\"a\"".to_owned()), (2, "\"b\"".to_owned()), (10_000, "\"c\"".to_owned())];
         assert_eq!(parse(&[(10_000, " \"c\" "), (2, "b"), (1, "\"a\"")]), Ok(sorted.to_vec()));
-        let list = PartList::parse([(3, "a"), (7, "b")].into_iter()).unwrap();
+        let list = read(&[(3, "a"), (7, "b")]).unwrap();
         assert_eq!([2, 3, 4, 7].map(|number| list.etag(number)), [None, Some("\"a\""), None, Some("\"b\"")]);
     }
 
@@ -134,9 +163,9 @@ mod tests {
     #[test]
     fn an_object_s_etag_follows_from_its_parts() {
         let etags = ["bce6bf66aeb76c7040fdd5f4eccb78e6", "8165449fc15bbf43d3b674595cbcc406"];
-        let list = PartList::parse([(2, etags[1]), (1, etags[0])].into_iter()).unwrap();
+        let list = read(&[(2, etags[1]), (1, etags[0])]).unwrap();
         assert_eq!(list.object_etag().as_deref(), Some("\"f77dc0eecdebcd774a2a22cb393ad2ff-2\""));
-        let no_digest = PartList::parse([(1, etags[0]), (2, "opaque")].into_iter()).unwrap();
+        let no_digest = read(&[(1, etags[0]), (2, "opaque")]).unwrap();
         assert_eq!(no_digest.object_etag(), None);
     }
 }

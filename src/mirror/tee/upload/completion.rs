@@ -118,7 +118,7 @@ impl Completion {
     async fn ask_to_complete(&self, id: &str, parts: &[TeePart]) -> Result<String, UploadError> {
         let parts: Vec<_> = parts.iter().map(|part| (part.number, part.mirror_etag.as_str())).collect();
         let document = Bytes::from(xml::write_complete_multipart(&parts));
-        let sending = Sending::document(HeaderMap::new(), document);
+        let sending = Sending::completion(HeaderMap::new(), document);
         let answer = ask(&self.object, Operation::CompleteMultipartUpload, &named(id), sending).await?;
         let completed =
             xml::read_completed(&answer).map_err(|error| late_error(Side::Target, &answer, error))?;
