@@ -32,14 +32,10 @@ const PAUSE: Duration = Duration::from_millis(20);
 fn config(primary: &str, old: &str, more: &str) -> String {
     let here = in_front_of(primary, S3_KEYS);
     let here = here.replace("[providers.store]\n", "[providers.store]\nconditional_writes = true\n");
-    let (id, secret) = (store::ACCESS_KEY, store::SECRET_KEY);
+    let old = store::provider("old", old);
     format!(
         "{here}backfill = {{ provider = \"old\", bucket = \"old-photos\", key_prefix = \"then/\" }}
-[providers.old]
-plugin = \"minio\"
-endpoint = \"{old}\"
-access_key_id = \"{id}\"
-secret_access_key = \"{secret}\"
+{old}
 {more}"
     )
 }

@@ -16,14 +16,7 @@ use crate::support::{
 
 /// Two buckets at the store `one`, and one at `two`, each below a prefix.
 pub(crate) fn config(one: &str, two: &str, keys: &str) -> String {
-    let providers = [("one", one), ("two", two)].map(|(name, endpoint)| {
-        format!(
-            "[providers.{name}]\nplugin = \"minio\"\nendpoint = \"{endpoint}\"\naccess_key_id = \"{}\"\n\
-             secret_access_key = \"{}\"\n",
-            store::ACCESS_KEY,
-            store::SECRET_KEY
-        )
-    });
+    let providers = [("one", one), ("two", two)].map(|(name, endpoint)| store::provider(name, endpoint));
     let buckets = [("photos", "one", "a/"), ("albums", "one", "b/"), ("copies", "two", "c/")];
     let buckets = buckets.map(|(bucket, provider, prefix)| {
         format!(

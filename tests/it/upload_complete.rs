@@ -29,21 +29,15 @@ impl Mirrored {
 [[keys]]
 id = \"reader-key-0123456789\"
 allow = [{{ bucket = \"photos\", actions = [\"read\"] }}]
-[upload.callers]
-allowed = true
-endpoints = [\"{endpoint}\"]
-[providers.store]
-plugin = \"minio\"
-endpoint = \"{endpoint}\"
-access_key_id = \"{}\"
-secret_access_key = \"{}\"
+{}
+{}
 [buckets.photos]
 provider = \"store\"
 bucket = \"stored-photos\"
 accept = {{ file_bytes_max = 1000 }}
 {}",
-            store::ACCESS_KEY,
-            store::SECRET_KEY,
+            store::callers(&endpoint),
+            store::provider("store", &endpoint),
             mirror_at(&spare.endpoint())
         );
         let gateway = TestGateway::start(&toml).await;

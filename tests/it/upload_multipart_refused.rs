@@ -34,11 +34,7 @@ fn config(store: &Recorder, more: &str) -> String {
 [[keys]]
 id = \"another-key-0123456789abcdef\"
 allow = [{{ bucket = \"*\", actions = [\"read\", \"write\"] }}]
-[providers.store]
-plugin = \"minio\"
-endpoint = \"{}\"
-access_key_id = \"{}\"
-secret_access_key = \"{}\"
+{}
 [buckets.photos]
 provider = \"store\"
 bucket = \"stored-photos\"
@@ -47,9 +43,7 @@ bucket = \"stored-photos\"
 provider = \"store\"
 bucket = \"stored-films\"
 ",
-        store.endpoint(),
-        store::ACCESS_KEY,
-        store::SECRET_KEY,
+        store::provider("store", &store.endpoint()),
     )
 }
 

@@ -36,14 +36,8 @@ allow = [{{ bucket = \"photos\", prefix = \"inbox/\", actions = [\"read\", \"wri
 [[keys]]
 id = \"reader-key-0123456789\"
 allow = [{{ bucket = \"photos\", actions = [\"read\", \"list\"] }}]
-[upload.callers]
-allowed = true
-endpoints = [\"{endpoint}\"]
-[providers.store]
-plugin = \"minio\"
-endpoint = \"{endpoint}\"
-access_key_id = \"{}\"
-secret_access_key = \"{}\"
+{}
+{}
 [buckets.photos]
 provider = \"store\"
 bucket = \"stored-photos\"
@@ -52,8 +46,7 @@ key_prefix = \"site/\"
 provider = \"store\"
 bucket = \"no-such-bucket\"
 ",
-        store::ACCESS_KEY,
-        store::SECRET_KEY
+        store::callers(endpoint), store::provider("store", endpoint)
     )
 }
 

@@ -17,20 +17,14 @@ fn config(store: &Store, keys: &str) -> String {
         "{keys}
 [s3]
 public_endpoint = \"{PUBLIC}\"
-[providers.store]
-plugin = \"minio\"
-endpoint = \"{}\"
-access_key_id = \"{}\"
-secret_access_key = \"{}\"
+{}
 [buckets.photos]
 provider = \"store\"
 bucket = \"stored-photos\"
 key_prefix = \"site/\"
 direct_uploads = \"wharf\"
 ",
-        store.endpoint(),
-        store::ACCESS_KEY,
-        store::SECRET_KEY
+        store::provider("store", &store.endpoint())
     )
 }
 

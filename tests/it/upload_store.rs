@@ -14,21 +14,15 @@ async fn gateway(store: &Store) -> TestGateway {
     let endpoint = store.endpoint();
     TestGateway::start(&format!(
         "{KEY_CONFIG}
-[upload.callers]
-allowed = true
-endpoints = [\"{endpoint}\"]
-[providers.store]
-plugin = \"minio\"
-endpoint = \"{endpoint}\"
-access_key_id = \"{}\"
-secret_access_key = \"{}\"
+{}
+{}
 [buckets.photos]
 provider = \"store\"
 bucket = \"photos\"
 key_prefix = \"site/\"
 ",
-        store::ACCESS_KEY,
-        store::SECRET_KEY
+        store::callers(&endpoint),
+        store::provider("store", &endpoint)
     ))
     .await
 }
@@ -73,12 +67,7 @@ async fn what_goes_up_comes_down() {
 async fn brought_credentials_reach_the_same_store() {
     let store = store::start("theirs").await;
     let gateway = gateway(&store).await;
-    let own = format!(
-        r#""minioAccessKey":"{}","minioSecretKey":"{}","minioBucket":"theirs","minioEndpoint":"{}""#,
-        store::ACCESS_KEY,
-        store::SECRET_KEY,
-        store.endpoint()
-    );
+    let own = store::brought(&store.endpoint(), "theirs");
     let body = format!(
         r#"{{"files":[{{"filename":"a.txt","contentType":""}},{{"filename":"b.txt","contentType":""}}],{own}}}"#
     );

@@ -19,14 +19,7 @@ pub(crate) const MODIFIED: Timestamp = Timestamp::from_unix_millis(1_369_353_600
 
 /// The bucket `photos` at `primary`, with a mirror at each of `mirrors`, called `one`, `two`, …, below `copy/`.
 pub(crate) fn config(primary: &str, mirrors: &[&str], bucket_settings: &str) -> String {
-    let provider = |name: &str, endpoint: &str| {
-        format!(
-            "[providers.{name}]\nplugin = \"minio\"\nendpoint = \"{endpoint}\"\naccess_key_id = \"{}\"\n\
-             secret_access_key = \"{}\"\n",
-            store::ACCESS_KEY,
-            store::SECRET_KEY
-        )
-    };
+    let provider = |name: &str, endpoint: &str| store::provider(name, endpoint);
     let named = || NAMES.iter().zip(mirrors);
     let providers: String = named().map(|(name, endpoint)| provider(name, endpoint)).collect();
     let mirror = |name: &str| {

@@ -44,17 +44,12 @@ pub(crate) fn with_mirrors(primary: &str, keys: &str, mirrors: &str) -> String {
 pub(crate) fn mirror_at(mirror: &str) -> String {
     format!(
         "
-[providers.spare]
-plugin = \"minio\"
-endpoint = \"{mirror}\"
-access_key_id = \"{}\"
-secret_access_key = \"{}\"
+{}
 [[buckets.photos.mirrors]]
 provider = \"spare\"
 bucket = \"copied-photos\"
 ",
-        store::ACCESS_KEY,
-        store::SECRET_KEY
+        store::provider("spare", mirror)
     )
 }
 

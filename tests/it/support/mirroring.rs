@@ -47,14 +47,7 @@ pub(crate) struct Mirroring {
 
 /// A configuration: [`BUCKET`] at `primary`, with a mirror at each of the endpoints, by name.
 pub(crate) fn config(primary: &str, mirrors: &[(&str, &str)], more: &str) -> Config {
-    let provider = |(name, endpoint): (&str, &str)| {
-        format!(
-            "[providers.{name}]\nplugin = \"minio\"\nendpoint = \"{endpoint}\"\naccess_key_id = \"{}\"\n\
-             secret_access_key = \"{}\"\n",
-            store::ACCESS_KEY,
-            store::SECRET_KEY
-        )
-    };
+    let provider = |(name, endpoint): (&str, &str)| store::provider(name, endpoint);
     let mut toml = provider(("primary", primary));
     toml.extend(mirrors.iter().copied().map(provider));
     toml.push_str("[buckets.photos]\nprovider = \"primary\"\nbucket = \"photos\"\n");

@@ -45,17 +45,12 @@ allow = [{ bucket = "*", actions = ["read", "write", "delete", "list", "acl", "l
 pub(crate) fn in_front_of(endpoint: &str, keys: &str) -> String {
     format!(
         "{keys}
-[providers.store]
-plugin = \"minio\"
-endpoint = \"{endpoint}\"
-access_key_id = \"{}\"
-secret_access_key = \"{}\"
+{}
 [buckets.photos]
 provider = \"store\"
 bucket = \"stored-photos\"
 ",
-        store::ACCESS_KEY,
-        store::SECRET_KEY
+        store::provider("store", endpoint)
     )
 }
 

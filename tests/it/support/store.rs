@@ -11,6 +11,26 @@ pub(crate) const ACCESS_KEY: &str = "AKIATESTSTORE000000";
 /// Its secret, which no log may show.
 pub(crate) const SECRET_KEY: &str = "test-store-secret-0123456789abcdefghijkl";
 
+/// `[providers.NAME]`, which is the store at `endpoint`. More of its settings may follow.
+pub(crate) fn provider(name: &str, endpoint: &str) -> String {
+    format!(
+        "[providers.{name}]\nplugin = \"minio\"\nendpoint = \"{endpoint}\"\naccess_key_id = \"{ACCESS_KEY}\"\n\
+         secret_access_key = \"{SECRET_KEY}\"\n"
+    )
+}
+
+/// `[upload.callers]`, who may bring their own credentials for the store at `endpoint`.
+pub(crate) fn callers(endpoint: &str) -> String {
+    format!("[upload.callers]\nallowed = true\nendpoints = [\"{endpoint}\"]\n")
+}
+
+/// Such credentials for `bucket`, as fields of a body.
+pub(crate) fn brought(endpoint: &str, bucket: &str) -> String {
+    format!(
+        r#""minioAccessKey":"{ACCESS_KEY}","minioSecretKey":"{SECRET_KEY}","minioBucket":"{bucket}","minioEndpoint":"{endpoint}""#
+    )
+}
+
 /// A store that can be stopped and started again, with what it had, where it was.
 pub(crate) struct Restartable {
     store: Option<Store>,

@@ -49,7 +49,7 @@ pub(crate) struct Teed {
 /// The bucket `photos` at `primary`, teed to `mirror`, and `more`.
 pub(crate) fn config(primary: &str, mirror: &str, more: &str) -> String {
     let primary = in_front_of(primary, S3_KEYS);
-    let (id, secret) = (store::ACCESS_KEY, store::SECRET_KEY);
+    let spare = store::provider("spare", mirror);
     format!(
         "{primary}
 [[buckets.photos.mirrors]]
@@ -58,11 +58,7 @@ bucket = \"copied-photos\"
 key_prefix = \"2026/\"
 storage_class = \"REDUCED_REDUNDANCY\"
 mode = \"tee\"
-[providers.spare]
-plugin = \"minio\"
-endpoint = \"{mirror}\"
-access_key_id = \"{id}\"
-secret_access_key = \"{secret}\"
+{spare}
 {more}"
     )
 }

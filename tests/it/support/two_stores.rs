@@ -145,16 +145,8 @@ fn config(primary: &MemoryStore, mirror: &MemoryStore, data: &TempDir) -> Config
 pub(crate) fn toml(primary: &MemoryStore, mirror: &MemoryStore) -> String {
     format!(
         r#"
-[providers.main]
-plugin = "minio"
-endpoint = "{}"
-access_key_id = "{id}"
-secret_access_key = "{secret}"
-[providers.spare]
-plugin = "minio"
-endpoint = "{}"
-access_key_id = "{id}"
-secret_access_key = "{secret}"
+{}
+{}
 [buckets.photos]
 provider = "main"
 bucket = "stored-photos"
@@ -163,9 +155,7 @@ provider = "spare"
 bucket = "stored-photos"
 key_prefix = "copies/"
 "#,
-        primary.endpoint(),
-        mirror.endpoint(),
-        id = store::ACCESS_KEY,
-        secret = store::SECRET_KEY,
+        store::provider("main", &primary.endpoint()),
+        store::provider("spare", &mirror.endpoint()),
     )
 }

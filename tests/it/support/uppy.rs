@@ -17,20 +17,14 @@ const BOUNDARY: &str = "----WharfUppyBoundary7MA4YWxkTrZu0gW";
 pub(crate) fn config(store: &Store, more: &str, rest: &str) -> String {
     format!(
         "{rest}
-[providers.store]
-plugin = \"minio\"
-endpoint = \"{}\"
-access_key_id = \"{}\"
-secret_access_key = \"{}\"
+{}
 {more}
 [buckets.photos]
 provider = \"store\"
 bucket = \"stored-photos\"
 key_prefix = \"site/\"
 ",
-        store.endpoint(),
-        store::ACCESS_KEY,
-        store::SECRET_KEY,
+        store::provider("store", &store.endpoint()),
     )
 }
 
