@@ -19,6 +19,10 @@ use wharf_wire::s3::ErrorCode;
 pub use companion::render_companion;
 pub use s3::{S3Error, provider_message, render_s3};
 
+/// What a client is told whose change was made, and is not acknowledged.
+const NOT_RECORDED: &str = "The change was made, but what subscribers of webhooks are to be told of it cannot be recorded now. \
+    Make it again, so that they are.";
+
 /// Who is at fault.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Fault {

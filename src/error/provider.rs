@@ -4,11 +4,12 @@
 
 use http::StatusCode;
 
-use super::{Code, Error};
+use super::{Code, Error, NOT_RECORDED};
 use crate::{
     backend::upstream::UpstreamError,
     store::JournalError,
     transfer::{Answer, TransferError},
+    webhooks::NotRecorded,
 };
 
 impl From<TransferError> for Error {
@@ -104,6 +105,13 @@ impl From<JournalError> for Error {
             "This bucket is mirrored, and its changes cannot be noted now. Nothing was changed. Try again.";
         let cause = format!("{error}; until the database can be written again, see its disk and [store]");
         Self::new(Code::JournalUnavailable, message).cause(cause)
+    }
+}
+
+impl From<NotRecorded> for Error {
+    /// A change that was made, and that its subscribers may never be told of.
+    fn from(error: NotRecorded) -> Self {
+        Self::new(Code::JournalUnavailable, NOT_RECORDED).cause(error.to_string())
     }
 }
 

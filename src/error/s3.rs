@@ -14,12 +14,13 @@ use wharf_wire::{
     xml::{self, ErrorDocument},
 };
 
-use super::{Error, Fault};
+use super::{Error, Fault, NOT_RECORDED};
 use crate::{
     backend::upstream::UpstreamError,
     store::JournalError,
     tenure::TenureOver,
     transfer::{Answer, TransferError},
+    webhooks::NotRecorded,
 };
 
 /// What an error says in headers: how large the object is that has no such range, and that a delete marker hides it.
@@ -266,6 +267,14 @@ impl From<JournalError> for S3Error {
         let cause = format!("{error}; {hint}");
         let retry_after = Some(JOURNAL_RETRY_AFTER);
         Self { retry_after, ..Self::new(ErrorCode::ServiceUnavailable, message).cause(cause) }
+    }
+}
+
+impl From<NotRecorded> for S3Error {
+    /// A change that was made, and that its subscribers may never be told of.
+    fn from(error: NotRecorded) -> Self {
+        let unavailable = Self::new(ErrorCode::ServiceUnavailable, NOT_RECORDED).cause(error.to_string());
+        Self { retry_after: Some(JOURNAL_RETRY_AFTER), ..unavailable }
     }
 }
 

@@ -8,11 +8,12 @@ use wharf_wire::{
 };
 
 use super::{Intents, state::Outcome};
+use crate::webhooks::Telling;
 
 impl Intents {
     /// Settles those of `objects`, of which there is one each and in this order, by the `errors` of the result. A quiet
     /// result names nothing else.
-    pub fn settle_deleted(self, objects: &[ObjectToDelete], errors: &[DeleteError]) {
+    pub fn settle_deleted(self, objects: &[ObjectToDelete], errors: &[DeleteError]) -> Telling {
         let refused =
             errors.iter().map(|error| ((error.key.as_str(), error.version_id.as_deref()), outcome(error)));
         let refused: HashMap<_, _> = refused.collect();
@@ -20,7 +21,7 @@ impl Intents {
             let refused = refused.get(&(object.key.as_str(), object.version_id.as_deref()));
             refused.copied().unwrap_or(Outcome::Changed)
         };
-        self.settle_each(objects.iter().map(outcome));
+        self.settle_each(objects.iter().map(outcome))
     }
 }
 

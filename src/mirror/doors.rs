@@ -5,8 +5,8 @@
 //!    └─ the journal cannot take it: the write is refused, and nothing was forwarded
 //! ```
 //!
-//! Subscribers of webhooks are told what came of it as well, whether the bucket has mirrors or not. A bucket with neither pays
-//! for none of it.
+//! Subscribers of webhooks are told what came of it as well, whether the bucket has mirrors or not, and doors answer their clients
+//! when that is durable. A bucket with neither pays for none of it.
 
 use std::{
     fmt,
@@ -23,7 +23,7 @@ use crate::{
     store::{self, Intent, Journal, JournalError, NewIntent, SharedStore},
     tenure::Tenure,
     transfer::Sending,
-    webhooks::{EventName, Watch, Webhooks},
+    webhooks::{EventName, Telling, Watch, Webhooks},
 };
 
 use super::{
@@ -188,12 +188,13 @@ impl Mirrors {
         bucket: &BucketConfig,
         key: &str,
         mirror: &Arc<str>,
-    ) -> Result<(), JournalError> {
-        intents.settle(Outcome::Changed);
+    ) -> Result<Telling, JournalError> {
+        let telling = intents.settle_changed(None);
         // A commit has with it whatever was settled before it was asked for.
         let journal = self.journal().ok_or(JournalError::Closed)?;
         let own: store::Mirrors = [Arc::clone(mirror)].into();
-        journal.mark_dirty(&bucket.name, &own, &[key], Change::Write).await
+        journal.mark_dirty(&bucket.name, &own, &[key], Change::Write).await?;
+        Ok(telling)
     }
 
     fn intents(&self, own: Vec<Intent>) -> Intents {
@@ -294,13 +295,13 @@ impl Intents {
         Self { watch: None, ..self }
     }
 
-    /// Says the same of every key.
+    /// Says the same of every key. A change that somebody is waiting to hear of is settled with [`Self::settle_changed`].
     pub fn settle(self, outcome: Outcome) {
-        self.settle_each(std::iter::repeat(outcome));
+        drop(self.settle_each(std::iter::repeat(outcome)));
     }
 
     /// Says of each key what came of it, in the order in which they were intended.
-    pub fn settle_each(self, outcomes: impl IntoIterator<Item = Outcome>) {
+    pub fn settle_each(self, outcomes: impl IntoIterator<Item = Outcome>) -> Telling {
         let mut outcomes = outcomes.into_iter();
         let first = outcomes.next();
         let verdict = match first {
@@ -308,31 +309,32 @@ impl Intents {
             // Without an `ETag` nobody can say later what a mirror's copy is a copy of.
             Some(Outcome::Unknown | Outcome::Changed) | None => Verdict::Unknown,
         };
-        self.say(first.into_iter().chain(outcomes), verdict, None);
+        self.say(first.into_iter().chain(outcomes), verdict, None)
     }
 
-    /// Says that the primary has what it was sent, and its `ETag` of that.
-    pub fn settle_stored(self, etag: Option<String>) {
+    /// Says that everything was changed, and the `ETag` of what the primary has now. The change is acknowledged when what
+    /// this returns has come.
+    pub fn settle_changed(self, etag: Option<String>) -> Telling {
         let verdict = etag.clone().map_or(Verdict::Unknown, |etag| Verdict::Stored { etag });
-        self.say(std::iter::repeat(Outcome::Changed), verdict, etag);
+        self.say(std::iter::repeat(Outcome::Changed), verdict, etag)
     }
 
-    fn say(self, outcomes: impl Iterator<Item = Outcome>, verdict: Verdict, etag: Option<String>) {
+    fn say(self, outcomes: impl Iterator<Item = Outcome>, verdict: Verdict, etag: Option<String>) -> Telling {
         if self.is_empty() {
-            return;
+            return Telling::default();
         }
         let count = self.own.len().max(self.watch.as_ref().map_or(0, Watch::len));
         let outcomes: Vec<Outcome> = outcomes.take(count).collect();
         for (intent, outcome) in self.own.into_iter().zip(&outcomes) {
             intent.settle(*outcome);
         }
-        if let Some(watch) = self.watch {
-            watch.tell(outcomes.into_iter().map(|outcome| outcome == Outcome::Changed), etag);
-        }
+        let have_changed = outcomes.into_iter().map(|outcome| outcome == Outcome::Changed);
+        let telling = self.watch.map(|watch| watch.tell(have_changed, etag)).unwrap_or_default();
         if let Some(judge) = self.judge {
             judge.pass(verdict);
         }
         crash_point::reached(Point::SettleQueued);
+        telling
     }
 
     /// Whether there is nothing to settle.

@@ -121,7 +121,7 @@ async fn send(
             .ok_or_else(|| reply::upstream_error("the answer names a key of others"))?;
         *key = own.to_owned();
     }
-    intents.settle_deleted(objects, &result.errors);
+    intents.settle_deleted(objects, &result.errors).await?;
     for error in &mut result.errors {
         let message = std::mem::replace(&mut error.message, provider_message(&error.code).to_owned());
         tracing::debug!(code = error.code, cause = message, "a key was not deleted");

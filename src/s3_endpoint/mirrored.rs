@@ -49,7 +49,7 @@ impl Handling<'_> {
         sending: Sending,
     ) -> Result<Response<ReplyStream>, S3Error> {
         let (reply, intents) = self.change_slowly(intents, sending).await?;
-        intents.settle_stored(etag(reply.headers()));
+        intents.settle_changed(etag(reply.headers())).await?;
         Ok(reply)
     }
 

@@ -25,6 +25,7 @@ use crate::{
     error::{Fault, S3Error},
     mirror::{Intents, state::Outcome, tee::quoted},
     transfer::{Answer, Side, late_error},
+    webhooks::{NotRecorded, Telling},
 };
 
 /// The body of a reply to an S3 client.
@@ -126,6 +127,8 @@ pub struct Rewritten {
     is_finished: bool,
     /// Settled with the end of the document; dropped with a client that left before.
     intents: Intents,
+    /// What the reply's end waits for, once the document has ended.
+    telling: Option<Telling>,
     /// The document as it comes, where mirrors wait for the `ETag` in it.
     said: BytesMut,
 }
@@ -133,7 +136,7 @@ pub struct Rewritten {
 impl Rewritten {
     fn new(body: ReplyStream, names: Names, intents: Intents) -> Self {
         let (rewriter, said) = (Rewriter::new(names), BytesMut::new());
-        Self { front: None, body, rewriter, is_finished: false, intents, said }
+        Self { front: None, body, rewriter, is_finished: false, intents, telling: None, said }
     }
 
     /// Waits for the first piece.
@@ -143,15 +146,15 @@ impl Rewritten {
     }
 
     /// The document has ended, whole.
-    fn settle(&mut self) {
+    fn settle(&mut self) -> Telling {
         let intents = std::mem::take(&mut self.intents);
         if self.rewriter.root() == Some("Error") {
             // A late error does not say how far the work came.
             intents.settle(Outcome::Unknown);
-        } else {
-            let etag = xml::read_completed(&self.said).ok().map(|completed| quoted(&completed.etag));
-            intents.settle_stored(etag);
+            return Telling::default();
         }
+        let etag = xml::read_completed(&self.said).ok().map(|completed| quoted(&completed.etag));
+        intents.settle_changed(etag)
     }
 
     /// Keeps what may be needed to settle. A longer document than S3's is none that mirrors wait for.
@@ -169,19 +172,22 @@ impl Rewritten {
     }
 
     /// The next piece that is not empty. A document that cannot be rewritten breaks the reply off: its beginning may
-    /// have been sent, and its rest could name what the caller must not see.
+    /// have been sent, and its rest could name what the caller must not see. So does a success that cannot be acknowledged.
     fn poll_rewritten(&mut self, context: &mut Context<'_>) -> Poll<Option<Result<Bytes, UpstreamError>>> {
         let broken = |error| UpstreamError::Http(format!("the document cannot be passed on: {error}"));
+        let unrecorded = |error: NotRecorded| UpstreamError::Http(error.to_string());
         let mut out = BytesMut::new();
         while !self.is_finished {
-            if let Some(frame) = ready!(Pin::new(&mut self.body).poll_frame(context)) {
+            if let Some(telling) = &mut self.telling {
+                ready!(Pin::new(telling).poll(context)).map_err(unrecorded)?;
+                self.is_finished = true;
+            } else if let Some(frame) = ready!(Pin::new(&mut self.body).poll_frame(context)) {
                 let input = frame?.into_data().unwrap_or_default();
                 self.hear(&input);
                 self.rewriter.push(&input, &mut out).map_err(broken)?;
             } else {
-                self.is_finished = true;
                 self.rewriter.finish().map_err(broken)?;
-                self.settle();
+                self.telling = Some(self.settle());
             }
             if !out.is_empty() {
                 return Poll::Ready(Some(Ok(out.freeze())));

@@ -83,22 +83,9 @@ impl Remote {
         read(self.ask(question).await?).await
     }
 
-    /// Asks for a change, and tells the mirroring what the head of the reply says.
+    /// Asks for a change, and tells the mirroring if the head of the reply says that nothing came of it. What comes back of
+    /// `intents` is still to be settled, and with an error they are none.
     pub(super) async fn change(
-        &self,
-        intents: Intents,
-        question: Question<'_>,
-    ) -> Result<Response<ReplyStream>, TransferError> {
-        let (reply, intents) = self.change_slowly(intents, question).await;
-        if reply.is_ok() {
-            intents.settle(Outcome::Changed);
-        }
-        reply
-    }
-
-    /// The same where an error may follow a success, in its document. What comes back of `intents` is then still to be
-    /// settled.
-    pub(super) async fn change_slowly(
         &self,
         intents: Intents,
         question: Question<'_>,

@@ -3,13 +3,15 @@
 //! ```text
 //! signed-url with `webhook` ─ register ─▶ (upload) ─▶ confirm, complete, or a look: is it there? ─ fire ─┐
 //! create ─ subscribe ─▶ doors: tell ─▶ queue (bounded) ─▶ recorder ──────────────────────────────────────┴─▶ delivery
+//!                          └─ reply ◀─ durable ─────────────┘
 //!                                                                                                           │ durable
 //!                             delivered ◀─ 2xx ─ POST, signed ◀─ claim: due, receiver not busy ◀────────────┘
 //!                             later, or dead ◀─ anything else
 //! ```
 //!
-//! What is registered, fired or recorded is durable, and delivered at least once. A door never waits for any of it: an event
-//! is durable a moment after the request that caused it. Only a request that asks for a `webhook` waits for the database.
+//! What is registered, fired or recorded is durable, and delivered at least once. A change is acknowledged when what its
+//! subscribers are to be told of it is durable. Who waits for the database is a request that asks for a `webhook`, and one
+//! that somebody has subscribed to; no other one does.
 
 mod deliver;
 mod event;
@@ -35,7 +37,7 @@ use std::{
 };
 
 use thiserror::Error;
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, oneshot};
 
 use crate::{
     backend::{
@@ -52,17 +54,19 @@ use crate::{
 
 pub use event::{EventName, Facts};
 pub use metrics::WebhookMetrics;
+pub use recorder::{NotRecorded, Telling};
 pub use register::{Address, NewSubscription, NewUpload, Registered, Trigger};
 pub use sealed::{Head, Upload};
 pub use show::Shown;
 pub use watch::Watch;
 
 use deliver::Deliverer;
-use recorder::{Recorder, Told};
+use recorder::{Event, Recorder, Told};
 use subscriptions::Subscriptions;
 
-/// Events that wait to be recorded. Harm: memory, some hundred bytes for each. What comes when it is full is not told.
-const EVENTS_MAX: usize = 4096;
+/// Requests whose events wait to be recorded: more than are served at once, but for clients that have left. Harm: memory, some
+/// hundred bytes for each event. What comes when it is full is not acknowledged.
+const TOLD_MAX: usize = 4096;
 /// What was told last is recorded when the process ends, if the database answers.
 const CLOSE_TIMEOUT: Duration = Duration::from_secs(5);
 
@@ -146,7 +150,7 @@ impl Webhooks {
         subscriptions.refresh(rows).await?;
         if open.get().is_none() {
             let client = Upstream::for_app(TIMEOUTS)?;
-            let (events, recorded) = mpsc::channel(EVENTS_MAX);
+            let (events, recorded) = mpsc::channel(TOLD_MAX);
             open.get_or_init(|| Open {
                 rows: rows.clone(),
                 client,
@@ -166,7 +170,7 @@ impl Webhooks {
         let Some(open) = self.0.open.get() else { return };
         let unread = open.recorded.lock().unwrap_or_else(PoisonError::into_inner).take();
         let Some(told) = unread else { return };
-        let recorder = Recorder { webhooks: self.clone(), rows: open.rows.clone(), told };
+        let recorder = Recorder::new(self.clone(), open.rows.clone(), told);
         self.0.drain.spawn(recorder.run(current.clone()));
         let deliverer = Deliverer::new(self.clone(), open.rows.clone(), open.client.clone(), drain.clone());
         drain.spawn(deliverer.run(current));
@@ -177,19 +181,36 @@ impl Webhooks {
         self.0.subscriptions.are_any(bucket)
     }
 
-    /// Tells subscribers what happened to `key` in the configured `bucket`. Costs a look in memory where nobody wants to know,
-    /// and never waits.
-    pub fn tell(&self, bucket: &str, event: EventName, key: &str, facts: &Facts) {
+    /// Tells subscribers what happened to `keys` of the configured `bucket`. Costs a look in memory where nobody wants to know.
+    /// Whoever acknowledges what happened waits for what this returns.
+    pub fn tell<'k>(
+        &self,
+        bucket: &str,
+        name: EventName,
+        keys: impl Iterator<Item = &'k str>,
+        facts: &Facts,
+    ) -> Telling {
         let Inner { subscriptions, open, metrics, clock, .. } = &*self.0;
-        let Some(Open { events, .. }) = open.get() else { return };
-        for subscription in subscriptions.of(bucket, event, key) {
-            let (bucket, key, facts) = (bucket.to_owned(), key.to_owned(), facts.clone());
-            let told = Told { subscription, bucket, event, key, facts, at: clock.now() };
-            if events.try_send(told).is_err() {
-                metrics.events_lost.inc();
-                tracing::warn!("an event is not told: more wait to be recorded than there is room for");
-            }
+        let Some(open) = open.get().filter(|_| subscriptions.are_any(bucket)) else {
+            return Telling::default();
+        };
+        let (at, named): (_, Arc<str>) = (clock.now(), bucket.into());
+        let mut events = Vec::new();
+        for key in keys {
+            events.extend(subscriptions.of(bucket, name, key).into_iter().map(|subscription| {
+                let (bucket, key, facts) = (Arc::clone(&named), key.to_owned(), facts.clone());
+                Event { subscription, bucket, name, key, facts, at }
+            }));
         }
+        if events.is_empty() {
+            return Telling::default();
+        }
+        let (count, (recorded, telling)) = (events.len() as u64, oneshot::channel());
+        if open.events.try_send(Told { events, recorded }).is_err() {
+            metrics.events_lost.inc_by(count);
+            tracing::warn!(count, "events are not told: more wait to be recorded than there is room for");
+        }
+        Telling::of(telling)
     }
 
     /// Records what was told. Doors have ended before.

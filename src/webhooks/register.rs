@@ -1,11 +1,13 @@
 //! From a caller's wish to a webhook, and from an upload to what is told of it.
 
+use std::iter;
+
 use ring::rand::{SecureRandom, SystemRandom};
 use wharf_wire::date::Timestamp;
 use zeroize::Zeroizing;
 
 use super::{
-    Current, Webhooks,
+    Current, Telling, Webhooks,
     event::{Document, EventName, Facts, File, shown},
     id,
     look::{self, LookError},
@@ -193,7 +195,7 @@ impl Webhooks {
         current: &Current,
     ) -> Result<(), Error> {
         let Ok(rows) = self.rows() else { return Ok(()) };
-        self.tell_of_upload(place, key, facts, current);
+        self.tell_of_upload(place, key, facts, current).await?;
         let waiting = rows.waiting(&place_name(place), key).await.map_err(|error| unavailable(&error))?;
         for webhook in waiting {
             let Ok(sealed) = Sealed::open(&webhook.sealed, &current.sealer) else { continue };
@@ -218,10 +220,12 @@ impl Webhooks {
         let Some(facts) = look::look(current, self.client()?, webhook, &upload).await? else {
             return Ok(false);
         };
-        if self.fire(webhook, &upload, &facts).await? && upload.head.is_none() {
+        // Before it is fired: a webhook that was is not looked for again.
+        if upload.head.is_none() {
             let place = Place::Configured(webhook.bucket.as_str().into());
-            self.tell_of_upload(&place, &webhook.prefix, &facts, current);
+            self.tell_of_upload(&place, &webhook.prefix, &facts, current).await?;
         }
+        self.fire(webhook, &upload, &facts).await?;
         Ok(true)
     }
 
@@ -247,11 +251,13 @@ impl Webhooks {
     }
 
     /// Tells subscribers of an object that came straight to the provider. What came through Wharf's own door was told there.
-    fn tell_of_upload(&self, place: &Place<'_>, key: &str, facts: &Facts, current: &Current) {
-        let Place::Configured(name) = place else { return };
-        let bucket = current.config.buckets.get(&**name);
-        if bucket.is_some_and(|bucket| bucket.direct_uploads == DirectUploads::Provider) {
-            self.tell(name, EventName::UploadCompleted, key, facts);
+    fn tell_of_upload(&self, place: &Place<'_>, key: &str, facts: &Facts, current: &Current) -> Telling {
+        let Place::Configured(name) = place else { return Telling::default() };
+        match current.config.buckets.get(&**name).map(|bucket| bucket.direct_uploads) {
+            Some(DirectUploads::Provider) => {
+                self.tell(name, EventName::UploadCompleted, iter::once(key), facts)
+            }
+            Some(DirectUploads::Wharf) | None => Telling::default(),
         }
     }
 

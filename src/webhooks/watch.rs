@@ -1,6 +1,6 @@
 //! Keys that a request is about to change, for subscribers who want to know what comes of it.
 
-use super::{EventName, Facts, Webhooks};
+use super::{EventName, Facts, Telling, Webhooks};
 
 /// Some keys of one bucket, in order. Dropped, nobody is told anything: nobody knows what came of them.
 #[derive(Debug)]
@@ -42,11 +42,9 @@ impl Watch {
     }
 
     /// Tells of those that `have_changed` says it of, in order, and what `ETag` the only one of them has.
-    pub fn tell(self, have_changed: impl Iterator<Item = bool>, etag: Option<String>) {
+    pub fn tell(self, have_changed: impl Iterator<Item = bool>, etag: Option<String>) -> Telling {
         let facts = Facts { etag, ..Facts::default() };
         let changed = self.keys.iter().zip(have_changed).filter(|(_, has_changed)| *has_changed);
-        for (key, _) in changed {
-            self.webhooks.tell(&self.bucket, self.event, key, &facts);
-        }
+        self.webhooks.tell(&self.bucket, self.event, changed.map(|(key, _)| key.as_str()), &facts)
     }
 }

@@ -7,6 +7,7 @@ use std::sync::{
 
 use http::Method;
 use serde_json::{Value, json};
+use sqlx::{Connection, Executor};
 use tokio::sync::Semaphore;
 
 use crate::{
@@ -16,7 +17,7 @@ use crate::{
         raw::{Raw, post},
         recorder::{Answer, Recorded, Recorder},
         s3_client::{Ask, Mode},
-        webhooks::{Hooked, SECRET, reply, success},
+        webhooks::{Hooked, SECRET, config, reply, success},
     },
 };
 
@@ -90,11 +91,61 @@ async fn subscribers_are_told_what_doors_change_below_their_prefix() {
     );
 }
 
+/// Holds the database of `hooked`, as a disk does that hangs, until it is dropped.
+async fn held(hooked: &Hooked) -> sqlx::AnyConnection {
+    let url = format!("sqlite://{}/wharf.db", hooked.gateway.data().display());
+    let mut holder = sqlx::AnyConnection::connect(&url).await.unwrap();
+    holder.execute("BEGIN EXCLUSIVE").await.unwrap();
+    holder
+}
+
+#[tokio::test]
+async fn a_change_is_acknowledged_when_its_event_is_recorded() {
+    let hooked = Hooked::start().await;
+    hooked.subscribe("in/", ALL).await;
+    put(&hooked, "in/old").await;
+    hooked.until_delivered(1).await;
+    let mut holder = held(&hooked).await;
+    // Nobody has subscribed to that: it waits for nothing.
+    put(&hooked, "out/a").await;
+    let new = Ask::put("/photos/in/new", Mode::Signed, b"hello").sign().send(&hooked.gateway).await;
+    assert_eq!((new.status, new.s3_code()), (503, "ServiceUnavailable"));
+    assert!(new.body.contains("The change was made") && new.header("retry-after").is_some(), "{new:?}");
+    let gone = json!({ "key": "in/old" }).to_string();
+    hooked.refused("/api/v1/upload/photos/delete", &gone, "JOURNAL_UNAVAILABLE").await;
+    assert_eq!(hooked.delivered().len(), 1);
+    holder.execute("ROLLBACK").await.unwrap();
+    // The process still has both, though nobody waits any more.
+    let told = hooked.until_delivered(3).await;
+    assert_eq!(keys(&told, "upload.completed"), ["in/new", "in/old"]);
+    assert_eq!(keys(&told, "object.deleted"), ["in/old"]);
+    let again = Ask::put("/photos/in/new", Mode::Signed, b"hello").sign();
+    assert_eq!(again.status(&hooked.gateway).await, 200);
+    assert_eq!(keys(&hooked.until_delivered(4).await, "upload.completed"), ["in/new", "in/new", "in/old"]);
+}
+
+#[tokio::test]
+async fn a_late_success_ends_when_its_event_is_recorded() {
+    let hooked = Hooked::start().await;
+    hooked.subscribe("", ALL).await;
+    put(&hooked, "a").await;
+    hooked.until_delivered(1).await;
+    let mut holder = held(&hooked).await;
+    let copy = Ask::new(Method::PUT, "/photos/b").header("x-amz-copy-source", "/photos/a").sign();
+    let mut raw = Raw::connect(hooked.gateway.s3()).await;
+    raw.send(copy.head()).await;
+    assert_eq!(raw.head().await.status, 200);
+    let cut = raw.closed().await;
+    assert!(cut.contains("<CopyObjectResult") && !cut.ends_with("0\r\n\r\n"), "{cut}");
+    holder.execute("ROLLBACK").await.unwrap();
+    assert_eq!(keys(&hooked.until_delivered(2).await, "upload.completed"), ["a", "b"]);
+}
+
 #[tokio::test]
 async fn new_tags_are_no_upload() {
     let store = Recorder::answering(|request| request.is_complete.then(|| obedient(request))).await;
     let hooked = Hooked::start().await;
-    let toml = crate::support::webhooks::config(&store.endpoint(), &hooked.receiver.endpoint(), "");
+    let toml = config(&store.endpoint(), &hooked.receiver.endpoint(), "");
     hooked.gateway.reload_toml(&toml).await;
     hooked.subscribe("", ALL).await;
     let tags = b"<Tagging><TagSet><Tag><Key>a</Key><Value>b</Value></Tag></TagSet></Tagging>";
@@ -222,7 +273,7 @@ async fn one_receiver_that_hangs_does_not_hold_up_another() {
         Hooked::with("delivery_timeout_seconds = 120\ndeliveries_in_flight_max = 16", in_turn(&[])).await;
     let hanging =
         Recorder::answering(move |request| request.is_complete.then(|| reply("200 OK").after(&never))).await;
-    let toml = crate::support::webhooks::config(
+    let toml = config(
         &hooked.store.endpoint(),
         &hooked.receiver.endpoint(),
         "delivery_timeout_seconds = 120\ndeliveries_in_flight_max = 16",
@@ -267,7 +318,7 @@ async fn whoever_may_list_no_more_is_told_no_more() {
     let other =
         "[[keys]]\nid = \"other-key-0123456789abcdef\"\nallow = [{ bucket = \"*\", actions = [\"list\"] }]\n";
     let hooked = Hooked::start().await;
-    let config = crate::support::webhooks::config(&hooked.store.endpoint(), &hooked.receiver.endpoint(), "");
+    let config = config(&hooked.store.endpoint(), &hooked.receiver.endpoint(), "");
     let toml = format!("{config}{other}");
     hooked.gateway.reload_toml(&toml).await;
     let blinded = hooked.subscribe("", ALL).await;

@@ -1,6 +1,15 @@
 //! Wharf is killed, again and again, while it delivers: whatever it has answered for is delivered all the same.
 
-use std::{collections::HashSet, fs, net::SocketAddr, sync::Arc, time::Duration};
+use std::{
+    collections::HashSet,
+    fs,
+    net::SocketAddr,
+    sync::{
+        Arc, Mutex,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::Duration,
+};
 
 use serde_json::Value;
 use tokio::{
@@ -11,9 +20,10 @@ use tokio::{
 };
 
 use crate::support::{
-    process::Process,
+    process::{Process, free_address},
     raw::post,
     recorder::{Recorded, Recorder},
+    s3_client::{Ask, Mode},
     store,
     webhooks::{SECRET, config, opened, reply},
 };
@@ -53,7 +63,7 @@ async fn uploads(
 ) -> Vec<String> {
     let mut ids = Vec::with_capacity(count);
     let body = format!(
-        r#"{{"filename":"a.txt","contentType":"text/plain","fileSize":5,
+        r#"{{"filename":"a.txt","contentType":"application/octet-stream","fileSize":5,
             "webhook":{{"url":"{hook}","secret":"{SECRET}"}}}}"#
     );
     for _ in 0..count {
@@ -117,4 +127,72 @@ async fn a_kill_loses_no_delivery() {
     documents.retain(|request| request.is_complete);
     let bodies: HashSet<Vec<u8>> = documents.into_iter().map(|request| request.body).collect();
     assert_eq!(bodies.len(), UPLOADS);
+}
+
+/// Changes after which Wharf is killed.
+const CHANGED_AT: [usize; 6] = [40, 80, 120, 160, 200, 240];
+
+/// Puts one object after the other until it `is_over`. `acknowledged` has the keys for which there was a success.
+async fn put_objects(
+    s3: SocketAddr,
+    client: usize,
+    (acknowledged, is_over): (Arc<Mutex<HashSet<String>>>, Arc<AtomicBool>),
+) {
+    for count in 0.. {
+        if is_over.load(Ordering::Relaxed) {
+            return;
+        }
+        let key = format!("in/{client}-{count}");
+        if put(s3, &key).await.is_some_and(|status| status.ends_with("200")) {
+            acknowledged.lock().unwrap().insert(key);
+        } else {
+            sleep(Duration::from_millis(10)).await;
+        }
+    }
+}
+
+/// The beginning of the reply, if there is one.
+async fn put(s3: SocketAddr, key: &str) -> Option<String> {
+    let wire = Ask::put(&format!("/photos/{key}"), Mode::Hash, b"hello").sign();
+    let mut stream = TcpStream::connect(s3).await.ok()?;
+    stream.write_all(&[wire.head(), wire.body()].concat()).await.ok()?;
+    let mut status = [0; "HTTP/1.1 200".len()];
+    stream.read_exact(&mut status).await.ok()?;
+    Some(String::from_utf8_lossy(&status).into_owned())
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_kill_loses_no_event_of_what_was_acknowledged() {
+    let store = store::start("stored-photos").await;
+    let receiver = Recorder::answering(|request| request.is_complete.then(|| reply("200 OK"))).await;
+    let (directory, s3) = (tempfile::tempdir().unwrap(), free_address().await);
+    let toml = config(&store.endpoint(), &receiver.endpoint(), "");
+    let server = format!("[server]\ndata_directory = \"data\"\ns3_listen = \"{s3}\"\n");
+    fs::write(directory.path().join("wharf.toml"), [toml, server].concat()).unwrap();
+    let mut process = Process::start(directory.path()).await;
+    let hook = receiver.endpoint();
+    let body = format!(r#"{{"url":"{hook}/hook","bucket":"photos","prefix":"in/","secret":"{SECRET}"}}"#);
+    insist(process.api, "/api/v1/webhooks/create", &body).await;
+
+    let acknowledged: Arc<Mutex<HashSet<String>>> = Arc::default();
+    let is_over = Arc::new(AtomicBool::new(false));
+    let mut writing = JoinSet::new();
+    for client in 0..CLIENTS {
+        writing.spawn(put_objects(s3, client, (Arc::clone(&acknowledged), Arc::clone(&is_over))));
+    }
+    for count in CHANGED_AT {
+        while acknowledged.lock().unwrap().len() < count {
+            sleep(Duration::from_millis(1)).await;
+        }
+        process.kill_and_restart().await;
+    }
+    is_over.store(true, Ordering::Relaxed);
+    writing.join_all().await;
+    let wanted = acknowledged.lock().unwrap().clone();
+    let told = |record: &Vec<Recorded>| {
+        let whole = record.iter().filter(|request| request.is_complete);
+        let keys = whole.map(|request| opened(request, SECRET)["file"]["key"].as_str().unwrap().to_owned());
+        keys.collect::<HashSet<_>>()
+    };
+    receiver.until(|record| complete(record) >= wanted.len() && told(record).is_superset(&wanted)).await;
 }

@@ -18,7 +18,7 @@ use super::{
 };
 use crate::{
     error::{Fault, S3Error},
-    mirror::{Intents, state::Outcome},
+    mirror::Intents,
     transfer::{Opened, Range, Source, Stored, Target, Transfer},
 };
 
@@ -44,8 +44,7 @@ pub(super) async fn copy(
     let transfer = Transfer { source, target, drain: handling.endpoint.drain.clone() };
     let mut response = if opened.bytes <= WAIT_BYTES_MAX {
         let is_object = transfer.target.is_object();
-        let stored = transfer.run(opened).await?.stored;
-        intents.settle(Outcome::Changed);
+        let stored = copied(transfer, opened, intents).await?;
         let mut response = list::document(document(is_object, &stored));
         keep_amz(&mut response, &stored.headers);
         response
@@ -96,12 +95,8 @@ fn working(
     let request_id = handling.call.context.request_id.clone();
     let is_object = transfer.target.is_object();
     let work = async move {
-        match transfer.run(opened).await.map_err(S3Error::from) {
-            Ok(written) => {
-                intents.settle(Outcome::Changed);
-                document(is_object, &written.stored)
-            }
-            // Which side failed, and how far the other one came, nobody knows here: the intents are dropped.
+        match copied(transfer, opened, intents).await {
+            Ok(stored) => document(is_object, &stored),
             Err(error) => {
                 note(&error, &request_id);
                 error.document(&resource, &request_id)
@@ -111,6 +106,13 @@ fn working(
     let mut response = Response::new(Content::Working(Box::new(Working::new(work))));
     response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static("application/xml"));
     response
+}
+
+/// Which side failed, and how far the other one came, nobody knows here: then the intents are dropped.
+async fn copied(transfer: Transfer, opened: Opened, intents: Intents) -> Result<Stored, S3Error> {
+    let stored = transfer.run(opened).await?.stored;
+    intents.settle_changed(None).await?;
+    Ok(stored)
 }
 
 /// Nobody else logs an error below a 200.

@@ -67,7 +67,7 @@ pub(in super::super) async fn put(
         }
         (reply, _) => {
             let (reply, intents) = handling.answered(intents, reply)?;
-            intents.settle_stored(etag(reply.headers()));
+            intents.settle_changed(etag(reply.headers())).await?;
             reply::succeeded(reply).await
         }
     }
@@ -127,7 +127,7 @@ impl Write<'_> {
             return reply::succeeded(reply?).await;
         }
         let (mirrors, bucket) = (&self.handling.endpoint.mirrors, self.handling.place.bucket);
-        mirrors.note_taken(intents, bucket, self.key(), &mirror.name).await?;
+        mirrors.note_taken(intents, bucket, self.key(), &mirror.name).await?.await?;
         let mut reply = reply::succeeded(reply?).await?;
         forget_the_store(reply.headers_mut());
         if let Ok(mirror) = HeaderValue::from_str(&mirror.name) {

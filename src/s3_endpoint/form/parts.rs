@@ -48,7 +48,7 @@ pub(super) async fn store(
     let intents = handling.intend().await?;
     let Stored { result, mut headers } = upload.complete(&parts).await?;
     let etag = quoted(&result.etag);
-    intents.settle_stored(Some(etag.clone()));
+    intents.settle_changed(Some(etag.clone())).await?;
     reply::keep_allowed(&mut headers);
     headers.extend(etag.parse().ok().map(|etag| (header::ETAG, etag)));
     Ok(headers)

@@ -6,6 +6,8 @@
 //! Where `ETag`s are no MD5s (SSE-KMS, some stores), the key decides: it was drawn for this upload alone, so an object of as
 //! many parts under it, or of the size that was announced, was made by no other.
 
+use std::iter;
+
 use bytes::Bytes;
 use http::{HeaderMap, StatusCode, header};
 use tokio::task::yield_now;
@@ -23,6 +25,7 @@ use crate::{
         remote::{Question, Remote, read},
         upload_id::UploadId,
     },
+    webhooks::{EventName, Facts, Telling},
 };
 
 /// An object that was made of its parts.
@@ -62,10 +65,20 @@ impl Multipart<'_> {
             Ok(etag) => etag,
             Err(Failure::Own(error)) => return Err(error),
             Err(Failure::Provider(refusal)) => {
-                earlier(&remote, upload, list, &refusal).await.ok_or_else(|| refused(refusal))?
+                let etag = earlier(&remote, upload, list, &refusal).await.ok_or_else(|| refused(refusal))?;
+                self.tell_again(upload, &etag).await?;
+                etag
             }
         };
         Ok(Completed { etag, location: self.target.public_url(&upload.object) })
+    }
+
+    /// Whoever asks again may not have heard of the first time because subscribers were not certain to be told of it.
+    fn tell_again(&self, upload: &Upload, etag: &str) -> Telling {
+        let Some(bucket) = self.target.configured else { return Telling::default() };
+        let facts = Facts { etag: Some(etag.to_owned()), ..Facts::default() };
+        let keys = iter::once(upload.key.as_str());
+        self.parts.webhooks.tell(&bucket.name, EventName::UploadCompleted, keys, &facts)
     }
 
     /// Forgets the upload and its parts.
@@ -95,13 +108,13 @@ impl Multipart<'_> {
         let sending = Sending::completion(HeaderMap::new(), document);
         let (operation, key) = (Operation::CompleteMultipartUpload, Some(&upload.object));
         let question = Question { operation, key, parameters: &upload.named(), sending };
-        let (reply, intents) = remote.change_slowly(intents, question).await;
+        let (reply, intents) = remote.change(intents, question).await;
         let document = read(reply?).await?;
         // An error below a 200 leaves unknown what was done: dropped, that is what the intents say.
         let object =
             xml::read_completed(&document).map_err(|error| late_error(Side::Target, &document, error))?;
         let etag = quoted(&object.etag);
-        intents.settle_stored(Some(etag.clone()));
+        intents.settle_changed(Some(etag.clone())).await.map_err(Error::from)?;
         Ok(etag)
     }
 
@@ -110,7 +123,7 @@ impl Multipart<'_> {
             return Ok(teed.intend_complete(list.to_vec()).await?);
         }
         let Some(bucket) = self.target.configured else { return Ok(Intents::default()) };
-        let keys = std::iter::once(upload.key.as_str());
+        let keys = iter::once(upload.key.as_str());
         Ok(self.parts.mirrors.intend(bucket, keys, Change::Write).await?)
     }
 }

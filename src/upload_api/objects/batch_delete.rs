@@ -33,6 +33,7 @@ use crate::{
         remote::{self, Question, Remote},
         reply::{self, Performance},
     },
+    webhooks::Telling,
 };
 
 /// Bytes of a reply for each key, about.
@@ -147,7 +148,10 @@ impl<'r> Batches<'r> {
         for (index, (objects, places)) in batches.enumerate() {
             let own = intents.take_first(objects.len());
             let answers = match send(self.request, &self.remote, objects, own).await {
-                Ok(result) => told(objects, result),
+                Ok((result, telling)) => {
+                    telling.await?;
+                    told(objects, result)
+                }
                 Err(error) if index == 0 => {
                     // The other batches were never sent.
                     intents.settle(Outcome::Unchanged);
@@ -185,7 +189,7 @@ async fn send(
     remote: &Remote,
     objects: &[ObjectToDelete],
     intents: Intents,
-) -> Result<DeleteResult, TransferError> {
+) -> Result<(DeleteResult, Telling), TransferError> {
     let prefix = request.target.key_prefix();
     let document = Bytes::from(xml::write_delete(objects, prefix, false));
     let question = Question {
@@ -194,7 +198,7 @@ async fn send(
         parameters: &Parameters::default(),
         sending: Sending::document(HeaderMap::new(), document),
     };
-    let (reply, intents) = remote.change_slowly(intents, question).await;
+    let (reply, intents) = remote.change(intents, question).await;
     let answer = remote::read(reply?).await?;
     let mut result =
         xml::read_delete_result(&answer).map_err(|error| late_error(Side::Target, &answer, error))?;
@@ -206,8 +210,8 @@ async fn send(
         })?;
         *key = own.to_owned();
     }
-    intents.settle_deleted(objects, &result.errors);
-    Ok(result)
+    let telling = intents.settle_deleted(objects, &result.errors);
+    Ok((result, telling))
 }
 
 /// What the provider tells of each of `objects`.

@@ -87,7 +87,9 @@ async fn delete(request: &Request<'_>, named: &Named<'_>) -> Result<HeaderMap, E
     }
     let intents = request.intend(iter::once(named.key), Change::Delete).await?;
     let question = named.question(Operation::DeleteObject, Sending::without_body(HeaderMap::new()));
-    let reply = remote.change(intents, question).await.map_err(|error| named.refused(error))?;
+    let (reply, intents) = remote.change(intents, question).await;
+    let reply = reply.map_err(|error| named.refused(error))?;
+    intents.settle_changed(None).await?;
     match missing {
         Some(missing) => Err(missing),
         None => Ok(reply.into_parts().0.headers),

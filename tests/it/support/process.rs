@@ -90,6 +90,7 @@ fn spawn(directory: &Path, api: SocketAddr, admin: SocketAddr) -> Child {
         .expect("the binary starts")
 }
 
-async fn free_address() -> SocketAddr {
+/// Where nobody listens yet.
+pub(crate) async fn free_address() -> SocketAddr {
     TcpListener::bind("127.0.0.1:0").await.and_then(|socket| socket.local_addr()).expect("a free port")
 }

@@ -125,8 +125,9 @@ impl Hooked {
 pub(crate) fn config(store: &str, receiver: &str, settings: &str) -> String {
     let webhooks =
         format!("[webhooks]\nenabled = true\nendpoints = [\"{receiver}\"]\nretry_seconds = 1\n{settings}\n");
-    let callers = format!("[upload.callers]\nallowed = true\nendpoints = [\"{store}\"]\n");
-    format!("{KEY_CONFIG}{}{webhooks}{callers}", in_front_of(store, S3_KEYS))
+    // So long does a request wait for a database that hangs.
+    let database = "[store]\ntimeout_seconds = 2\n";
+    [KEY_CONFIG, &in_front_of(store, S3_KEYS), &webhooks, database, &store::callers(store)].concat()
 }
 
 pub(crate) async fn send(address: SocketAddr, method: &str, path: &str) -> Reply {
