@@ -10,6 +10,15 @@ pub(crate) fn matches_type(pattern: &str, content_type: &str) -> bool {
     }
 }
 
+/// Whether an object has the type that was declared of it. Some stores have a name of their own for bytes of no type.
+pub(crate) fn is_same_type(declared: &str, stored: &str) -> bool {
+    let named = |content_type: &str| match canonical_type(content_type).as_str() {
+        "" | "binary/octet-stream" => "application/octet-stream".to_owned(),
+        other => other.to_owned(),
+    };
+    named(declared) == named(stored)
+}
+
 /// The type in lower case, without parameters, under the one of its names that is registered.
 pub(crate) fn canonical_type(content_type: &str) -> String {
     let essence = content_type.split(';').next().unwrap_or_default().trim().to_ascii_lowercase();

@@ -58,6 +58,7 @@ pub(super) async fn register(
             public_url: signed.public_url.clone(),
             provider: request.target.profile().kind.to_owned(),
             bucket: request.target.bucket_name().to_owned(),
+            content_type: Some(signed.file.content_type.to_owned()),
             file_bytes: signed.file.bytes,
             file_bytes_max: uploads.file_bytes_max(),
             head: head(uploads, signed)?,

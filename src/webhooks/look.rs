@@ -13,9 +13,13 @@ use super::{
 use crate::{
     backend::upstream::{Reach, SendBody, Upstream, UpstreamError},
     error::{Code, Error as ApiError},
+    request::media_type::is_same_type,
     store::Webhook,
     transfer::{Object, Source, TransferError},
 };
+
+/// What is done with an object that is another one than was declared.
+const KEPT: &str = "It was left where it is: delete it, or upload the right one with a new signed URL.";
 
 /// Why nobody knows.
 #[derive(Debug, Error)]
@@ -42,6 +46,14 @@ pub(super) enum LookError {
         found: u64,
         /// What it should have.
         declared: u64,
+    },
+    /// The same of its type.
+    #[error("the object's type is `{found}`, and `{declared}` was declared")]
+    OtherType {
+        /// What it has.
+        found: String,
+        /// What it should have.
+        declared: String,
     },
 }
 
@@ -101,8 +113,9 @@ fn facts(headers: &HeaderMap) -> Facts {
     }
 }
 
-/// A signed URL does not hold a browser to the size that it was asked for.
+/// A signed URL does not hold a browser to the size and the type that it was asked for.
 pub(super) fn check(facts: &Facts, upload: &Upload) -> Result<(), LookError> {
+    check_type(facts, upload)?;
     let Some(found) = facts.bytes else { return Ok(()) };
     match upload.file_bytes {
         Some(declared) if declared != found => Err(LookError::OtherSize { found, declared }),
@@ -111,6 +124,15 @@ pub(super) fn check(facts: &Facts, upload: &Upload) -> Result<(), LookError> {
         }
         Some(_) | None => Ok(()),
     }
+}
+
+fn check_type(facts: &Facts, upload: &Upload) -> Result<(), LookError> {
+    let Some(declared) = &upload.content_type else { return Ok(()) };
+    let found = facts.content_type.as_deref().unwrap_or_default();
+    if is_same_type(declared, found) {
+        return Ok(());
+    }
+    Err(LookError::OtherType { found: found.to_owned(), declared: declared.clone() })
 }
 
 impl From<LookError> for ApiError {
@@ -131,8 +153,50 @@ impl From<LookError> for ApiError {
             }
             LookError::OtherSize { found, declared } => {
                 let message = format!("The upload has {found} bytes, and {declared} were declared.");
-                Self::new(Code::ValidationFailed, message)
+                Self::new(Code::ValidationFailed, message).hint(KEPT)
+            }
+            LookError::OtherType { found, declared } => {
+                let message = format!("The upload's type is `{found}`, and `{declared}` was declared.");
+                Self::new(Code::ValidationFailed, message).hint(KEPT)
             }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn upload(content_type: Option<&str>, file_bytes: Option<u64>) -> Upload {
+        Upload {
+            filename: String::new(),
+            public_url: String::new(),
+            provider: String::new(),
+            bucket: String::new(),
+            content_type: content_type.map(str::to_owned),
+            file_bytes,
+            file_bytes_max: 100,
+            head: None,
+            metadata: None,
+        }
+    }
+
+    #[test]
+    fn an_object_is_what_was_declared() {
+        let found = |bytes, content_type: &str| Facts {
+            bytes: Some(bytes),
+            content_type: Some(content_type.to_owned()),
+            ..Facts::default()
+        };
+        let exact = upload(Some("image/png"), Some(5));
+        assert!(check(&found(5, "image/png"), &exact).is_ok());
+        assert!(check(&found(5, "IMAGE/x-png; a=b"), &exact).is_ok());
+        assert!(matches!(check(&found(4, "image/png"), &exact), Err(LookError::OtherSize { found: 4, .. })));
+        for other in ["text/html", ""] {
+            assert!(matches!(check(&found(5, other), &exact), Err(LookError::OtherType { .. })), "{other}");
+        }
+        let before = upload(None, None);
+        assert!(check(&found(100, "text/html"), &before).is_ok());
+        assert!(matches!(check(&found(101, ""), &before), Err(LookError::OtherSize { declared: 100, .. })));
     }
 }

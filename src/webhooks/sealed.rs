@@ -29,6 +29,9 @@ pub struct Upload {
     pub provider: String,
     /// The bucket's name.
     pub bucket: String,
+    /// The type that was declared. Webhooks that were kept before it was have none.
+    #[serde(default)]
+    pub content_type: Option<String>,
     /// The size that was declared.
     pub file_bytes: Option<u64>,
     /// Bytes of the largest object that will do.

@@ -101,6 +101,21 @@ async fn an_object_of_another_size_is_not_the_upload() {
 }
 
 #[tokio::test]
+async fn an_object_of_another_type_is_not_the_upload() {
+    let hooked = Hooked::start().await;
+    let body = format!(
+        r#"{{"filename":"a.pdf","contentType":"application/pdf","fileSize":5,"webhook":{{"url":"{}","secret":"{SECRET}"}}}}"#,
+        hooked.url()
+    );
+    let signed = hooked.ask("/api/v1/upload/photos/signed-url", &body).await;
+    assert_eq!(upload(&signed["uploadUrl"], "hello").await.status, 200, "it says that it is a picture");
+    let refused = Raw::connect(hooked.gateway.api()).await.ask(post(CONFIRM, &confirmation(&signed))).await;
+    assert_eq!((refused.status, refused.code().as_str()), (400, "VALIDATION_FAILED"));
+    assert!(refused.body.contains("`image/png`, and `application/pdf` was declared"), "{refused:?}");
+    assert!(hooked.delivered().is_empty());
+}
+
+#[tokio::test]
 async fn with_the_automatic_trigger_nobody_need_confirm() {
     let hooked = Hooked::start().await;
     let signed = signed(&hooked, r#","trigger":"auto""#).await;
@@ -115,7 +130,7 @@ async fn an_account_of_the_callers_own_is_asked_with_what_was_signed_for_it() {
     let hooked = Hooked::start().await;
     hooked.store.create_bucket("theirs").await.unwrap();
     let body = format!(
-        r#"{{"filename":"a.txt","contentType":"text/plain","minioAccessKey":"{}","minioSecretKey":"{}",
+        r#"{{"filename":"a.png","contentType":"image/png","minioAccessKey":"{}","minioSecretKey":"{}",
             "minioBucket":"theirs","minioEndpoint":"{}","webhook":{{"url":"{}"}}}}"#,
         store::ACCESS_KEY,
         store::SECRET_KEY,

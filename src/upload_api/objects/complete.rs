@@ -23,7 +23,7 @@ use crate::{
     mirror::tee::quoted,
     request::{
         accept::{self, NotAccepted},
-        media_type::canonical_type,
+        media_type::is_same_type,
     },
     seal::{Purpose, Sealer},
     upload_api::{
@@ -210,15 +210,6 @@ fn check_size(bytes: u64, bytes_max: u64) -> Result<(), Error> {
     }
     let message = format!("The object has {bytes} bytes, and at most {bytes_max} are allowed.");
     Err(Error::new(Code::FileTooLarge, message).hint(KEPT))
-}
-
-/// Whether the object has the type that was declared. Some stores have a name of their own for bytes of no type.
-fn is_same_type(declared: &str, stored: &str) -> bool {
-    let named = |content_type: &str| match canonical_type(content_type).as_str() {
-        "" | "binary/octet-stream" => "application/octet-stream".to_owned(),
-        other => other.to_owned(),
-    };
-    named(declared) == named(stored)
 }
 
 /// What is done with an object that was refused here.
