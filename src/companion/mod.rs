@@ -67,7 +67,7 @@ pub async fn answer(
     let action = if matches!(route.operation, Operation::Sign) { sign::action(body)? } else { Action::Write };
     let bucket = api.bucket(&route.bucket, action, asked.asking, standing)?;
     let query = Query::parse(asked.query)?;
-    match route.operation {
+    let answer = match route.operation {
         Operation::Params => params::params(&bucket, &query, asked.accepts_json),
         Operation::Create => multipart::create(&bucket, body).await,
         Operation::Parts(id) => multipart::parts(&bucket, id, &query).await,
@@ -77,7 +77,11 @@ pub async fn answer(
         Operation::Abort(id) => multipart::abort(&bucket, id, &query).await,
         Operation::Sts => sts::sts(&bucket),
         Operation::Sign => sign::sign(&bucket, body),
+    };
+    if answer.is_ok() {
+        bucket.count(route.operation.name());
     }
+    answer
 }
 
 /// A file's name, or what there is of it within bounds.

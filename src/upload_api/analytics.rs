@@ -15,6 +15,7 @@ use super::{
     body::{Body, Number, Text, non_empty},
     operation::Operation,
     reply,
+    target::Target,
 };
 use crate::{
     error::{Code, Error},
@@ -109,24 +110,53 @@ pub(super) struct Provider<'a> {
     sums: Sums,
 }
 
-/// Counts what a route has done, if usage is kept: its files or keys, and the bytes that were declared.
-pub(super) fn count(parts: &Parts, call: &Call<'_>, provider: &str, body: &Body<'_>) {
-    if !parts.config.usage.enabled {
-        return;
+/// What a request comes to.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Counted<'a> {
+    /// With whom; empty if with nobody.
+    pub(super) provider: &'a str,
+    pub(super) operation: &'static str,
+    pub(super) times: u64,
+    pub(super) bytes: u64,
+}
+
+impl<'a> Counted<'a> {
+    /// One `operation`, and no bytes.
+    pub(super) fn once(provider: &'a str, operation: &'static str) -> Self {
+        Self { provider, operation, times: 1, bytes: 0 }
     }
-    let Some(caller) = Caller::of(call.identity) else { return };
-    let bytes = |size: Option<Number>| size.and_then(Number::whole).unwrap_or_default().min(FILE_BYTES_MAX);
-    let files = body.files.as_ref().map(|files| &files.entries);
-    let of_files = files.into_iter().flatten().map(|file| bytes(file.file_size)).sum::<u64>();
-    let entries = files.map(Vec::len).or(body.keys.as_ref().map(|keys| keys.entries.len())).unwrap_or(1);
-    parts.usage.count(Use {
-        caller,
-        provider,
-        event: Event::Operation(call.route.operation.name()),
-        times: entries as u64,
-        bytes: of_files.saturating_add(bytes(body.file.file_size)),
-        at: call.context.received,
-    });
+
+    /// What a route about `target` has done: its files or keys, and the bytes that were declared, unless Wharf counts what
+    /// really comes.
+    pub(super) fn of(call: &Call<'_>, target: &'a Target<'_>, body: &Body<'_>) -> Self {
+        let bytes =
+            |size: Option<Number>| size.and_then(Number::whole).unwrap_or_default().min(FILE_BYTES_MAX);
+        let files = body.files.as_ref().map(|files| &files.entries);
+        let of_files = files.into_iter().flatten().map(|file| bytes(file.file_size)).sum::<u64>();
+        let declared = of_files.saturating_add(bytes(body.file.file_size));
+        let entries = files.map(Vec::len).or(body.keys.as_ref().map(|keys| keys.entries.len())).unwrap_or(1);
+        Self {
+            provider: target.provider_name(),
+            operation: call.route.operation.name(),
+            times: entries as u64,
+            bytes: if is_counted_later(call, target) { 0 } else { declared },
+        }
+    }
+}
+
+/// Whether Wharf's own S3 endpoint takes what is signed (for all of the bucket's URLs, or a form for a provider that takes none)
+/// and counts it for the same caller: a short-lived key counts for the one that it was made for, and else for nobody.
+fn is_counted_later(call: &Call<'_>, target: &Target<'_>) -> bool {
+    let is_form_for_wharf = call.route.operation == Operation::Form && !target.takes_forms();
+    (target.own_door.is_some() || is_form_for_wharf) && call.identity.key().is_some()
+}
+
+/// Counts what the caller of `call` has had done, if usage is kept.
+pub(super) fn count(parts: &Parts, call: &Call<'_>, counted: Counted<'_>) {
+    let Counted { provider, operation, times, bytes } = counted;
+    let Some(caller) = Caller::of(call.identity).filter(|_| parts.config.usage.enabled) else { return };
+    let (event, at) = (Event::Operation(operation), call.context.received);
+    parts.usage.count(Use { caller, provider, event, times, bytes, at });
 }
 
 /// Answers `analytics`: a `POST` tells, a `GET` asks.

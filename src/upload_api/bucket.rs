@@ -21,6 +21,7 @@ use crate::{
 
 use super::{
     Call, Operation, Parts, Request, Route, UploadApi,
+    analytics::{self, Counted},
     body::{Body, BroughtFields, ExpiryFields, FileEntry, Metadata, Number, PutFields, Text},
     expiry,
     form::{self, KeyFrom},
@@ -289,6 +290,11 @@ impl<'a> Bucket<'a> {
     /// When something ends that is made now.
     pub(crate) fn expires_at(&self, seconds: u32) -> String {
         self.call.context.received.plus_seconds(u64::from(seconds)).rfc3339()
+    }
+
+    /// Counts what was done here, under the other door's name for it.
+    pub(crate) fn count(&self, operation: &'static str) {
+        analytics::count(self.parts, &self.call, Counted::once(self.target.provider_name(), operation));
     }
 
     fn new_keys(&self) -> NewKeys<'_> {

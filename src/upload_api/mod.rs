@@ -79,6 +79,7 @@ pub(crate) use reply::Object;
 pub use route::{BASE, Route, WEBHOOKS_BASE, is_own, method_not_allowed, methods, route};
 pub(crate) use route::{percent_decode, segment};
 
+use analytics::Counted;
 use body::Body;
 use expiry::Bounds;
 use own_door::{OwnDoor, Purpose};
@@ -174,7 +175,8 @@ impl UploadApi {
         {
             Box::pin(access_token::check(&self.parts, access, *operation)).await?;
         }
-        let named = provider.as_deref().unwrap_or_default();
+        let (parts, named) = (&self.parts, provider.as_deref().unwrap_or_default());
+        let own = |answer| counted(parts, call, answer);
         let handler = match operation {
             Operation::SignedUrl => Handler::Registers(signed_url::handle, signed_url::handle_with_webhook),
             Operation::BatchSignedUrl => Handler::Signs(batch::handle),
@@ -195,22 +197,22 @@ impl UploadApi {
             Operation::Versions => Handler::Asks(objects::versions),
             Operation::Complete => Handler::Asks(objects::complete),
             Operation::Foreign => Handler::Signs(foreign),
-            Operation::AccessToken => return access_token::issue(&self.parts, call, named),
+            Operation::Analytics => return Box::pin(analytics::handle(parts, call)).await,
+            Operation::AnalyticsDaily => return Box::pin(analytics::daily(parts, call)).await,
+            Operation::AnalyticsProviders => return Box::pin(analytics::providers(parts, call)).await,
+            Operation::Track => return analytics::tell(parts, call),
+            Operation::AccessToken => return own(access_token::issue(parts, call, named)),
             Operation::RevokeAccessToken => {
-                return Box::pin(access_token::revoke(&self.parts, call, named)).await;
+                return own(Box::pin(access_token::revoke(parts, call, named)).await);
             }
-            Operation::UppyToken => return uppy_token::handle(&self.parts, call),
-            Operation::ValidateKey => return validate_key::handle(call.identity),
-            Operation::Analytics => return Box::pin(analytics::handle(&self.parts, call)).await,
-            Operation::AnalyticsDaily => return Box::pin(analytics::daily(&self.parts, call)).await,
-            Operation::AnalyticsProviders => return Box::pin(analytics::providers(&self.parts, call)).await,
-            Operation::Track => return analytics::tell(&self.parts, call),
-            Operation::WebhookConfirm => return Box::pin(webhooks::confirm(&self.parts, call)).await,
-            Operation::WebhookCreate => return Box::pin(webhooks::create(&self.parts, call)).await,
-            Operation::WebhookList => return Box::pin(webhooks::list(&self.parts, call)).await,
-            Operation::WebhookStatus => return Box::pin(webhooks::status(&self.parts, call)).await,
-            Operation::WebhookRetry => return Box::pin(webhooks::retry(&self.parts, call)).await,
-            Operation::WebhookDelete => return Box::pin(webhooks::delete(&self.parts, call)).await,
+            Operation::UppyToken => return own(uppy_token::handle(parts, call)),
+            Operation::ValidateKey => return own(validate_key::handle(call.identity)),
+            Operation::WebhookConfirm => return own(Box::pin(webhooks::confirm(parts, call)).await),
+            Operation::WebhookCreate => return own(Box::pin(webhooks::create(parts, call)).await),
+            Operation::WebhookList => return own(Box::pin(webhooks::list(parts, call)).await),
+            Operation::WebhookStatus => return own(Box::pin(webhooks::status(parts, call)).await),
+            Operation::WebhookRetry => return own(Box::pin(webhooks::retry(parts, call)).await),
+            Operation::WebhookDelete => return own(Box::pin(webhooks::delete(parts, call)).await),
         };
         // Its path names nobody.
         let is_complete = *operation == Operation::Complete;
@@ -243,8 +245,7 @@ impl UploadApi {
             Handler::Asks(handle) => handle(&request).await,
         };
         if answer.is_ok() {
-            let provider = target.configured.map_or(target.profile().kind, |bucket| &bucket.provider);
-            analytics::count(&self.parts, call, provider, &body);
+            analytics::count(&self.parts, call, Counted::of(call, &target, &body));
         }
         answer
     }
@@ -289,6 +290,14 @@ enum Handler {
     Registers(fn(&Request<'_>) -> Answer, for<'r> fn(&'r Request<'r>) -> BoxFuture<'r, Answer>),
     /// When the provider has answered. On the heap, so that what only signs does not have to have room for it.
     Asks(for<'r> fn(&'r Request<'r>) -> BoxFuture<'r, Answer>),
+}
+
+/// Counts what was done for the caller, and not with a provider.
+fn counted(parts: &Parts, call: &Call<'_>, answer: Answer) -> Answer {
+    if answer.is_ok() {
+        analytics::count(parts, call, Counted::once("", call.route.operation.name()));
+    }
+    answer
 }
 
 /// The stores that have it are not served, so whoever gets here has named one that has it not.

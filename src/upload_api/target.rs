@@ -88,6 +88,11 @@ impl<'a> Target<'a> {
         self.own_door.is_none() && !self.key_prefix().is_empty()
     }
 
+    /// The provider as it is counted: a configured one's name, else the plugin's.
+    pub(super) fn provider_name(&self) -> &str {
+        self.configured.map_or(self.profile().kind, |bucket| &bucket.provider)
+    }
+
     /// The bucket as the caller calls it.
     pub(super) fn bucket_name(&self) -> &str {
         self.configured.map_or_else(|| self.bucket.as_str(), |bucket| &bucket.name)

@@ -17,6 +17,7 @@ use crate::support::{
     raw::{Raw, Reply, post},
     s3_client::{Ask, Mode, S3_KEY, S3_KEYS},
     store,
+    uppy::{self, Page},
 };
 
 /// 2026-11-22, a little after midnight.
@@ -29,17 +30,12 @@ fn config(endpoint: &str, keys: &str, is_kept: bool) -> String {
 enabled = {is_kept}
 [upload.callers]
 allowed = true
-[providers.store]
-plugin = \"minio\"
-endpoint = \"{endpoint}\"
-access_key_id = \"{}\"
-secret_access_key = \"{}\"
+{}
 [buckets.photos]
 provider = \"store\"
 bucket = \"stored-photos\"
 ",
-        store::ACCESS_KEY,
-        store::SECRET_KEY
+        store::provider("store", endpoint)
     )
 }
 
@@ -180,6 +176,35 @@ async fn what_goes_through_the_s3_endpoint_counts_for_its_key() {
     let found: Vec<_> = rows.iter().map(|row| (row.event.as_str(), row.times, row.bytes)).collect();
     assert_eq!(found, expected);
     assert!(rows.iter().all(|row| row.provider == "store"));
+}
+
+#[tokio::test]
+async fn what_is_signed_and_then_comes_through_wharf_counts_its_bytes_once() {
+    let store = store::start("stored-photos").await;
+    let s3 = "server.s3_listen = \"127.0.0.1:0\"\ns3.public_endpoint = \"https://files.example\"\n";
+    let config = config(&store.endpoint(), KEY_CONFIG, true);
+    let gateway =
+        TestGateway::start(&format!("{s3}{config}direct_uploads = \"wharf\"\n[webhooks]\nenabled = true\n"))
+            .await;
+    let file = json!({"filename": "a.txt", "contentType": "text/plain", "fileSize": 5});
+    let (_, signed) = tell(&gateway, "photos/signed-url", &file).await;
+    let put = uppy::send(Some(gateway.s3()), "PUT", signed["uploadUrl"].as_str().unwrap(), b"hello").await;
+    assert_eq!(put.status, 200, "{put:?}");
+    let (_, form) = tell(&gateway, "photos/form", &file).await;
+    let posted = uppy::post_form(Some(gateway.s3()), &form, b"hello").await;
+    assert!(posted.status < 300, "{posted:?}");
+    Page::with_key(&gateway).get("params?filename=a.txt&type=text%2Fplain").await;
+    let (listed, _) = send(&gateway, post("/api/v1/webhooks/list", "{}")).await;
+    assert_eq!(listed.status, 200, "{listed:?}");
+    let all = show(&gateway, "analytics").await;
+    let operations = json!({
+        "signed_url": {"count": 1, "bytes": 0}, "PutObject": {"count": 1, "bytes": 5},
+        "form": {"count": 1, "bytes": 0}, "PostObject": {"count": 1, "bytes": 5},
+        "uppy_params": {"count": 1, "bytes": 0}, "webhook_list": {"count": 1, "bytes": 0},
+    });
+    assert_eq!((&all["operations"], &all["bytes"]), (&operations, &json!(10)));
+    let providers = show(&gateway, "analytics/providers").await;
+    assert_eq!(providers["providers"][0]["count"], 5, "{providers}: a webhook is with no provider");
 }
 
 /// What the database has of a caller when its gateway has ended.

@@ -32,7 +32,7 @@ use super::{
     body::{self, FileParts, Sent, Source},
     failover,
     forward::{Handling, Sending},
-    list, rights,
+    list, rights, usage,
 };
 use crate::{error::S3Error, request::authenticate::Identity, transfer::tags_as_query};
 
@@ -94,6 +94,7 @@ async fn whole(
     let Sent { payload, body } = body::file(handling, source, (file, bytes), teeing.as_mut()).await?;
     let intents = handling.intend_object(teeing, payload).await?;
     let reply = failover::put(handling, intents, Sending { headers, payload, body }).await?;
+    usage::count_bytes(handling, Operation::PostObject, bytes);
     Ok(reply.into_parts().0.headers)
 }
 

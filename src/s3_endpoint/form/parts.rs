@@ -8,7 +8,7 @@
 
 use http::{HeaderMap, HeaderName, header};
 
-use wharf_wire::s3::ErrorCode;
+use wharf_wire::s3::{ErrorCode, Operation};
 
 use super::super::{
     body::{FilePart, FileParts},
@@ -16,7 +16,7 @@ use super::super::{
     forward::{Handling, Sending},
     mirrored::check_readable_by_workers,
     multipart::drop_checksums,
-    reply,
+    reply, usage,
 };
 use crate::{
     backend::{Payload, upstream::SendBody},
@@ -37,18 +37,22 @@ pub(super) async fn store(
     check_readable_by_workers(handling.place.bucket, &headers)?;
     let first = file.next().await?;
     if first.is_last {
+        let bytes = first.bytes.len() as u64;
         let sending = Sending { headers, payload: Payload::Unsigned, body: SendBody::from(first.bytes) };
         let intents = handling.intend().await?;
-        return Ok(failover::put(handling, intents, sending).await?.into_parts().0.headers);
+        let reply = failover::put(handling, intents, sending).await?;
+        usage::count_bytes(handling, Operation::PostObject, bytes);
+        return Ok(reply.into_parts().0.headers);
     }
     let target = target(handling, headers)?;
     let upload = Upload::begin(&target, &handling.endpoint.drain).await?;
-    let etags = send(&upload, first, file).await?;
+    let (etags, bytes) = send(&upload, first, file).await?;
     let parts: Vec<_> = (1..).zip(etags.iter().map(String::as_str)).collect();
     let intents = handling.intend().await?;
     let Stored { result, mut headers } = upload.complete(&parts).await?;
     let etag = quoted(&result.etag);
     intents.settle_changed(Some(etag.clone())).await?;
+    usage::count_bytes(handling, Operation::PostObject, bytes);
     reply::keep_allowed(&mut headers);
     headers.extend(etag.parse().ok().map(|etag| (header::ETAG, etag)));
     Ok(headers)
@@ -63,11 +67,16 @@ fn target(handling: &Handling<'_>, mut headers: HeaderMap) -> Result<Target, S3E
     Ok(target.while_held(handling.endpoint.mirrors.tenure_of(handling.place.bucket)))
 }
 
-/// Sends `first` and all that follows. Gives the parts' `ETag`s.
-async fn send(upload: &Upload<'_>, first: FilePart, mut file: FileParts<'_>) -> Result<Vec<String>, S3Error> {
-    let (mut part, mut etags) = (first, Vec::new());
+/// Sends `first` and all that follows. Gives the parts' `ETag`s, and how many bytes they have together.
+async fn send(
+    upload: &Upload<'_>,
+    first: FilePart,
+    mut file: FileParts<'_>,
+) -> Result<(Vec<String>, u64), S3Error> {
+    let (mut part, mut etags, mut bytes) = (first, Vec::new(), 0_u64);
     for number in 1.. {
         let is_last = part.is_last;
+        bytes = bytes.saturating_add(part.bytes.len() as u64);
         if !part.bytes.is_empty() {
             etags.push(upload.store(number, SendBody::from(part.bytes)).await?);
         }
@@ -76,5 +85,5 @@ async fn send(upload: &Upload<'_>, first: FilePart, mut file: FileParts<'_>) -> 
         }
         part = file.next().await?;
     }
-    Ok(etags)
+    Ok((etags, bytes))
 }
