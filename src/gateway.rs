@@ -27,12 +27,13 @@ use crate::{
     app_proxy::{AppProxy, AppProxyError},
     backend::{Origins, Shared, SigningKeys},
     clock::Clock,
+    companion,
     config::{
         Config, ConfigError,
         checked::{Listener, Server},
         restart_needed,
     },
-    events::Events,
+    events::{self, Events},
     mirror::{
         Mirrors,
         moved::MoveError,
@@ -45,7 +46,7 @@ use crate::{
     sealing_key::{self, SealingKeyError},
     server::{Certificates, Door, DoorError, Drain, Live, TlsError},
     store::{SharedStore, StoreError},
-    upload_api::{Janitor, Parts, UploadApi},
+    upload_api::{Janitor, Parts, UploadApi, openapi::Description},
     usage::Usage,
     webhooks::{self, WebhookError, Webhooks},
 };
@@ -381,6 +382,8 @@ fn snapshot(
     let companion_cors = CorsPolicy::of_companion(&config.upload.cors);
     let s3_cors = CorsPolicy::of_s3(&config.s3.cors);
     let signing_keys = Arc::clone(signing_keys);
+    let uppys = companion::describe(config.companion.base.as_deref());
+    let description = Description::with(uppys.chain([events::describe()]).collect());
     Ok(Snapshot {
         config,
         authenticator,
@@ -392,6 +395,7 @@ fn snapshot(
         sealer,
         origins,
         api,
+        description,
         s3,
         events,
         app,

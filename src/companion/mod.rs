@@ -8,6 +8,7 @@
 //! headers of the app's choice. Version 6 sends none, so its pages show a token in the path; and it posts every file that it
 //! does not send in parts in a form, whatever the store takes.
 
+mod describe;
 mod multipart;
 mod params;
 mod query;
@@ -29,6 +30,7 @@ use crate::{
     upload_api::{Asking, UploadApi},
 };
 
+pub use describe::describe;
 pub use route::{Operation, Route, below, route};
 
 use query::Query;

@@ -1,10 +1,11 @@
 //! `multipart/…`: uploads in parts. The ids that browsers get are sealed, so no list of them is kept.
 
-use std::fmt;
+use std::{collections::BTreeMap, fmt};
 
 use bytes::Bytes;
 use http::Response;
 use http_body_util::Full;
+use schemars::JsonSchema;
 use serde::{
     Deserialize, Deserializer, Serialize, Serializer,
     de::{IgnoredAny, MapAccess, Visitor},
@@ -32,17 +33,17 @@ struct Create {
 /// Names and values, which the plugin takes over from the page as they are.
 struct Metadata(Vec<(String, String)>);
 
-#[derive(Serialize)]
+#[derive(JsonSchema, Serialize)]
 #[serde(rename_all = "camelCase")]
-struct Created<'a> {
+pub(super) struct Created<'a> {
     key: &'a str,
     upload_id: &'a str,
     bucket: &'a str,
 }
 
-#[derive(Serialize)]
+#[derive(JsonSchema, Serialize)]
 #[serde(rename_all = "PascalCase")]
-struct StoredPart {
+pub(super) struct StoredPart {
     part_number: u16,
     #[serde(rename = "ETag")]
     etag: Option<String>,
@@ -50,15 +51,16 @@ struct StoredPart {
     last_modified: Option<String>,
 }
 
-#[derive(Serialize)]
-struct SignedPart<'a> {
+#[derive(JsonSchema, Serialize)]
+pub(super) struct SignedPart<'a> {
     url: &'a str,
     expires: u32,
 }
 
-#[derive(Serialize)]
+#[derive(JsonSchema, Serialize)]
 #[serde(rename_all = "camelCase")]
-struct SignedParts<'a> {
+pub(super) struct SignedParts<'a> {
+    #[schemars(with = "BTreeMap<String, String>")]
     presigned_urls: Urls<'a>,
 }
 
@@ -81,15 +83,15 @@ struct SentPart {
     etag: String,
 }
 
-#[derive(Serialize)]
-struct Completed<'a> {
+#[derive(JsonSchema, Serialize)]
+pub(super) struct Completed<'a> {
     location: &'a str,
     key: &'a str,
     bucket: &'a str,
 }
 
-#[derive(Serialize)]
-struct Aborted {}
+#[derive(JsonSchema, Serialize)]
+pub(super) struct Aborted {}
 
 /// Begins an upload.
 pub(super) async fn create(bucket: &Bucket<'_>, body: &[u8]) -> Result<Response<Full<Bytes>>, Error> {

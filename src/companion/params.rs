@@ -9,9 +9,12 @@
 //! The plugin takes the key from the form. Where the store knows the object under another one (`key_prefix`), a form for the
 //! store is what there is left when Wharf has no endpoint that browsers know.
 
+use std::collections::BTreeMap;
+
 use bytes::Bytes;
 use http::{Response, header::CONTENT_TYPE};
 use http_body_util::Full;
+use schemars::JsonSchema;
 use serde::Serialize;
 
 use crate::{
@@ -21,12 +24,14 @@ use crate::{
 
 use super::{file_name, query::Query};
 
-#[derive(Serialize)]
-struct Reply<'a> {
+#[derive(JsonSchema, Serialize)]
+pub(super) struct Reply<'a> {
     method: &'static str,
     url: &'a str,
+    #[schemars(with = "BTreeMap<String, String>")]
     fields: Object<'a, String>,
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "BTreeMap<String, String>")]
     headers: Option<Object<'a, &'static str>>,
     expires: u32,
 }

@@ -3,9 +3,12 @@
 //! The page names the key. A new object whose key is not below where its caller may write is put there, and the reply says so.
 //! Where the bucket bounds the size of files, no signature of a PUT will do: a form's policy does, under a key of Wharf's making.
 
+use std::collections::BTreeMap;
+
 use bytes::Bytes;
 use http::Response;
 use http_body_util::Full;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::{
@@ -29,14 +32,16 @@ struct Asked {
     content_type: Option<String>,
 }
 
-#[derive(Serialize)]
-struct Reply<'a> {
+#[derive(JsonSchema, Serialize)]
+pub(super) struct Reply<'a> {
     url: &'a str,
     #[serde(skip_serializing_if = "Option::is_none")]
     key: Option<&'a str>,
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "BTreeMap<String, String>")]
     headers: Option<Object<'a, &'static str>>,
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "BTreeMap<String, String>")]
     fields: Option<Object<'a, String>>,
 }
 

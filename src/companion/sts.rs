@@ -3,6 +3,7 @@
 use bytes::Bytes;
 use http::{HeaderValue, Response, header};
 use http_body_util::Full;
+use schemars::JsonSchema;
 use secrecy::ExposeSecret;
 use serde::Serialize;
 
@@ -14,14 +15,14 @@ use crate::{
 /// Seconds before a key's end from which a browser asks for another one.
 const EARLY_SECONDS: u32 = 300;
 
-#[derive(Serialize)]
-struct Reply<'a> {
+#[derive(JsonSchema, Serialize)]
+pub(super) struct Reply<'a> {
     credentials: Credentials<'a>,
     bucket: &'a str,
     region: &'a str,
 }
 
-#[derive(Serialize)]
+#[derive(JsonSchema, Serialize)]
 #[serde(rename_all = "PascalCase")]
 struct Credentials<'a> {
     access_key_id: &'a str,

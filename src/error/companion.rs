@@ -7,6 +7,7 @@ use bytes::Bytes;
 use http::{Response, StatusCode};
 use http_body_util::Full;
 use hyper::ext::ReasonPhrase;
+use schemars::{JsonSchema, Schema, SchemaGenerator};
 use serde::Serialize;
 
 use super::{Code, Error, Fault, response};
@@ -15,7 +16,7 @@ use super::{Code, Error, Fault, response};
 const REASON_CHARACTERS_MAX: usize = 200;
 
 /// The shapes that Uppy's clients know.
-#[derive(Serialize)]
+#[derive(JsonSchema, Serialize)]
 #[serde(untagged)]
 enum Body<'a> {
     /// What was asked for cannot be.
@@ -25,6 +26,11 @@ enum Body<'a> {
     /// Everything else.
     #[serde(rename_all = "camelCase")]
     Failed { message: &'a str, request_id: &'a str },
+}
+
+/// The shape of such an error, for the API's document.
+pub fn companion_schema(generator: &mut SchemaGenerator) -> Schema {
+    generator.subschema_for::<Body<'_>>()
 }
 
 /// The same error for Uppy.

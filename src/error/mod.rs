@@ -16,7 +16,7 @@ use schemars::{JsonSchema, Schema, SchemaGenerator};
 use serde::Serialize;
 use wharf_wire::s3::ErrorCode;
 
-pub use companion::render_companion;
+pub use companion::{companion_schema, render_companion};
 pub use s3::{S3Error, provider_message, render_s3};
 
 /// What a client is told whose change was made, and is not acknowledged.

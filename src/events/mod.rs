@@ -15,7 +15,9 @@ use std::{fmt, sync::Arc, time::Duration};
 use bytes::Bytes;
 use http::{HeaderMap, HeaderName, Response, header};
 use http_body_util::Full;
+use schemars::{JsonSchema, json_schema};
 use secrecy::ExposeSecret;
+use serde::Serialize;
 use subtle::ConstantTimeEq;
 use wharf_provider::{Provider, event::EventChange};
 use wharf_wire::date::Timestamp;
@@ -28,12 +30,41 @@ use crate::{
     },
     error::{Code, Error},
     mirror::Mirrors,
+    upload_api::{
+        self,
+        openapi::{self, Admits, Group, Outside, Parameter},
+    },
 };
 
 use sns::Topics;
 
 /// Where events are told.
 pub const BASE: &str = "/api/v1/events/";
+
+/// What a provider is answered.
+#[derive(JsonSchema, Serialize)]
+struct Noted {
+    success: bool,
+}
+
+/// The route, for the API's document.
+pub fn describe() -> Outside {
+    Outside {
+        method: "POST",
+        path: [BASE, "{bucket}"].concat(),
+        name: "events".to_owned(),
+        summary: "Take note of what a provider tells of its objects, in its own words",
+        group: Group {
+            name: "events",
+            description: "For providers: a topic's messages bring their signature instead.",
+        },
+        admits: Admits::EventsToken,
+        parameters: vec![Parameter::path("bucket", "A configured bucket's name.")],
+        request: Some(json_schema!({ "description": "The provider's message, as it is." })),
+        reply: openapi::generator().into_root_schema_for::<Noted>(),
+        failure: None,
+    }
+}
 
 const MESSAGE_TYPE: HeaderName = HeaderName::from_static("x-amz-sns-message-type");
 
@@ -80,7 +111,7 @@ impl Events {
             check_token(events, headers)?;
             self.note(bucket, message).await?;
         }
-        Ok(Response::new(Full::from(r#"{"success":true}"#)))
+        upload_api::reply(&Noted { success: true })
     }
 
     /// A bucket without events is none to whoever asks: names are not to be probed.

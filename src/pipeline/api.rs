@@ -79,7 +79,7 @@ impl ApiDoor {
         }
         if let Some(form) = openapi::at(head.uri.path()) {
             exchange.route = "openapi";
-            return openapi::answer(form, &head.method);
+            return snapshot.description.answer(form, &head.method);
         }
         let route = route(&head.method, head.uri.path())?;
         exchange.route = route.operation.name();

@@ -42,7 +42,7 @@ use crate::{
     },
     s3_endpoint::S3Endpoint,
     seal::Sealer,
-    upload_api::UploadApi,
+    upload_api::{UploadApi, openapi::Description},
 };
 
 const X_REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
@@ -71,6 +71,8 @@ pub struct Snapshot {
     pub origins: Arc<Origins>,
     /// The upload API.
     pub api: UploadApi,
+    /// What describes it, and what else is at its door.
+    pub description: Description,
     /// The S3 endpoint.
     pub s3: S3Endpoint,
     /// What providers tell.

@@ -1,5 +1,6 @@
 //! `/api/v1/webhooks/…`: what a caller can do with webhooks, all of them its own.
 
+use schemars::JsonSchema;
 use secrecy::ExposeSecret;
 use serde::Serialize;
 use wharf_wire::{date::Timestamp, encode};
@@ -28,9 +29,9 @@ const ENTRIES_MAX: u32 = 200;
 const REPLY_BYTES: usize = 1024;
 
 /// How a webhook or a delivery stands, in the published clients' words.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, JsonSchema, Serialize)]
 #[serde(rename_all = "snake_case")]
-enum Status {
+enum Standing {
     /// A webhook for what happens in a bucket.
     Active,
     /// The upload is not there yet, or the delivery was not tried yet.
@@ -45,7 +46,7 @@ enum Status {
     DeadLetter,
 }
 
-impl Status {
+impl Standing {
     fn of(delivery: &Delivery) -> Self {
         match delivery.state {
             DeliveryState::Waiting if delivery.attempts == 0 => Self::Pending,
@@ -56,19 +57,20 @@ impl Status {
     }
 }
 
-#[derive(Serialize)]
+#[derive(JsonSchema, Serialize)]
 #[serde(rename_all = "camelCase")]
 struct WebhookEntry {
     id: String,
     #[serde(rename = "type")]
     kind: &'static str,
-    status: Status,
+    status: Standing,
     bucket: String,
     key: Option<String>,
     prefix: Option<String>,
     events: Vec<String>,
     provider: Option<String>,
     filename: Option<String>,
+    #[schemars(with = "Option<String>")]
     webhook_url: Option<Zeroizing<String>>,
     created_at: String,
     ends_at: Option<String>,
@@ -78,7 +80,7 @@ struct WebhookEntry {
 }
 
 /// What is known of a delivery's tries; of a webhook, of its last delivery.
-#[derive(Default, Serialize)]
+#[derive(Default, JsonSchema, Serialize)]
 #[serde(rename_all = "camelCase")]
 struct Tries {
     attempt_count: u32,
@@ -90,22 +92,23 @@ struct Tries {
     error_message: Option<String>,
 }
 
-#[derive(Serialize)]
+#[derive(JsonSchema, Serialize)]
 #[serde(rename_all = "camelCase")]
 struct DeliveryEntry {
     id: String,
     webhook_id: String,
     event: String,
     key: String,
-    status: Status,
+    status: Standing,
     created_at: String,
     #[serde(flatten)]
     tries: Tries,
 }
 
-#[derive(Serialize)]
+/// A webhook with its deliveries, a page of them.
+#[derive(JsonSchema, Serialize)]
 #[serde(rename_all = "camelCase")]
-struct StatusReply {
+pub(super) struct Confirmed {
     success: bool,
     #[serde(flatten)]
     webhook: WebhookEntry,
@@ -113,18 +116,57 @@ struct StatusReply {
     next_cursor: Option<String>,
 }
 
+/// A single delivery.
+#[derive(JsonSchema, Serialize)]
+pub(super) struct Delivered {
+    success: bool,
+    #[serde(flatten)]
+    delivery: DeliveryEntry,
+}
+
+/// What an id is the id of.
+#[derive(JsonSchema, Serialize)]
+#[serde(untagged)]
+pub(super) enum Status {
+    Webhook(Box<Confirmed>),
+    Delivery(Box<Delivered>),
+}
+
+#[derive(JsonSchema, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct Created<'a> {
+    success: bool,
+    webhook_id: &'a str,
+    #[schemars(with = "String")]
+    webhook_secret: Zeroizing<String>,
+    bucket: &'a str,
+    prefix: &'a str,
+    events: Vec<&'static str>,
+}
+
+#[derive(JsonSchema, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct Listed {
+    success: bool,
+    count: usize,
+    webhooks: Vec<WebhookEntry>,
+    next_cursor: Option<String>,
+}
+
+#[derive(JsonSchema, Serialize)]
+pub(super) struct Retried {
+    success: bool,
+    retried: u64,
+}
+
+#[derive(JsonSchema, Serialize)]
+pub(super) struct Deleted<'a> {
+    success: bool,
+    deleted: &'a str,
+}
+
 /// Makes a webhook for what happens in a bucket.
 pub(super) async fn create(parts: &Parts, call: &Call<'_>) -> Answer {
-    #[derive(Serialize)]
-    #[serde(rename_all = "camelCase")]
-    struct Reply<'a> {
-        success: bool,
-        webhook_id: &'a str,
-        webhook_secret: Zeroizing<String>,
-        bucket: &'a str,
-        prefix: &'a str,
-        events: Vec<&'static str>,
-    }
     parts.webhooks.check_enabled()?;
     let body = Body::parse(call.body, NO_PREFIX)?;
     let (Some(url), Some(bucket)) = (non_empty(body.hook.url.as_ref()), non_empty(body.bucket.as_ref()))
@@ -149,7 +191,7 @@ pub(super) async fn create(parts: &Parts, call: &Call<'_>) -> Answer {
     let made = parts.webhooks.subscribe(new, &parts.current()).await?;
     let events = events.iter().map(|event| event.as_str()).collect();
     let reply =
-        Reply { success: true, webhook_id: &made.id, webhook_secret: made.secret, bucket, prefix, events };
+        Created { success: true, webhook_id: &made.id, webhook_secret: made.secret, bucket, prefix, events };
     reply::ok(&reply, REPLY_BYTES)
 }
 
@@ -183,19 +225,11 @@ pub(super) async fn confirm(parts: &Parts, call: &Call<'_>) -> Answer {
     if let Some(bucket) = parts.config.buckets.get(&webhook.bucket) {
         parts.mirrors.note_foreign(bucket, &[&webhook.prefix]).await?;
     }
-    one(parts, call, webhook).await
+    reply::ok(&one(parts, call, webhook).await?, REPLY_BYTES)
 }
 
 /// Lists the caller's webhooks, the newest first.
 pub(super) async fn list(parts: &Parts, call: &Call<'_>) -> Answer {
-    #[derive(Serialize)]
-    #[serde(rename_all = "camelCase")]
-    struct Reply {
-        success: bool,
-        count: usize,
-        webhooks: Vec<WebhookEntry>,
-        next_cursor: Option<String>,
-    }
     let page = Page::of(call.query)?;
     let (found, next_cursor) = page
         .cut(parts.webhooks.list(call.identity, page.cursor.as_deref(), page.limit + 1).await?, |webhook| {
@@ -209,52 +243,37 @@ pub(super) async fn list(parts: &Parts, call: &Call<'_>) -> Answer {
         let last = parts.webhooks.deliveries(&webhook.id, None, None, 1).await?.pop();
         webhooks.push(entry(parts, webhook, last.as_ref(), (dead_letters, call.context.received)));
     }
-    reply::ok(&Reply { success: true, count: webhooks.len(), webhooks, next_cursor }, REPLY_BYTES)
+    reply::ok(&Listed { success: true, count: webhooks.len(), webhooks, next_cursor }, REPLY_BYTES)
 }
 
 /// Tells how a webhook or a delivery stands.
 pub(super) async fn status(parts: &Parts, call: &Call<'_>) -> Answer {
-    #[derive(Serialize)]
-    struct Reply {
-        success: bool,
-        #[serde(flatten)]
-        delivery: DeliveryEntry,
-    }
     let id = call.route.webhook.as_deref().unwrap_or_default();
-    match parts.webhooks.show(call.identity, id).await? {
-        Shown::Webhook(webhook) => one(parts, call, webhook).await,
+    let status = match parts.webhooks.show(call.identity, id).await? {
+        Shown::Webhook(webhook) => Status::Webhook(Box::new(one(parts, call, webhook).await?)),
         Shown::Delivery(delivery) => {
-            reply::ok(&Reply { success: true, delivery: delivery_entry(delivery) }, REPLY_BYTES)
+            Status::Delivery(Box::new(Delivered { success: true, delivery: delivery_entry(delivery) }))
         }
-    }
+    };
+    reply::ok(&status, REPLY_BYTES)
 }
 
 /// Makes dead letters due again: those of a webhook, or a single one.
 pub(super) async fn retry(parts: &Parts, call: &Call<'_>) -> Answer {
-    #[derive(Serialize)]
-    struct Reply {
-        success: bool,
-        retried: u64,
-    }
     let id = call.route.webhook.as_deref().unwrap_or_default();
     let retried = parts.webhooks.retry(call.identity, id).await?;
-    reply::ok(&Reply { success: true, retried }, REPLY_BYTES)
+    reply::ok(&Retried { success: true, retried }, REPLY_BYTES)
 }
 
 /// Deletes a webhook, and what is to be delivered to it.
 pub(super) async fn delete(parts: &Parts, call: &Call<'_>) -> Answer {
-    #[derive(Serialize)]
-    struct Reply<'a> {
-        success: bool,
-        deleted: &'a str,
-    }
     let id = call.route.webhook.as_deref().unwrap_or_default();
     parts.webhooks.delete(call.identity, id).await?;
-    reply::ok(&Reply { success: true, deleted: id }, REPLY_BYTES)
+    reply::ok(&Deleted { success: true, deleted: id }, REPLY_BYTES)
 }
 
 /// A webhook with its deliveries, a page of them.
-async fn one(parts: &Parts, call: &Call<'_>, webhook: Webhook) -> Answer {
+async fn one(parts: &Parts, call: &Call<'_>, webhook: Webhook) -> Result<Confirmed, Error> {
     let page = Page::of(call.query)?;
     let found =
         parts.webhooks.deliveries(&webhook.id, page.state, page.cursor.as_deref(), page.limit + 1).await?;
@@ -264,7 +283,7 @@ async fn one(parts: &Parts, call: &Call<'_>, webhook: Webhook) -> Answer {
     let dead_letters = dead.get(&webhook.id).copied().unwrap_or_default();
     let webhook = entry(parts, webhook, last.as_ref(), (dead_letters, call.context.received));
     let deliveries = found.into_iter().map(delivery_entry).collect();
-    reply::ok(&StatusReply { success: true, webhook, deliveries, next_cursor }, REPLY_BYTES)
+    Ok(Confirmed { success: true, webhook, deliveries, next_cursor })
 }
 
 fn entry(
@@ -276,13 +295,13 @@ fn entry(
     let opened = parts.webhooks.open(&webhook, &parts.sealer);
     let is_upload = webhook.kind == WebhookKind::Upload;
     let status = match (webhook.kind, last) {
-        (WebhookKind::Subscription, _) => Status::Active,
-        (WebhookKind::Upload, Some(delivery)) => Status::of(delivery),
-        (WebhookKind::Upload, None) if now > webhook.ends_at => Status::Failed,
-        (WebhookKind::Upload, None) => Status::Pending,
+        (WebhookKind::Subscription, _) => Standing::Active,
+        (WebhookKind::Upload, Some(delivery)) => Standing::of(delivery),
+        (WebhookKind::Upload, None) if now > webhook.ends_at => Standing::Failed,
+        (WebhookKind::Upload, None) => Standing::Pending,
     };
     let mut tries = last.filter(|_| is_upload).map(tries).unwrap_or_default();
-    if status == Status::Failed {
+    if status == Standing::Failed {
         tries.failed_at = Some(webhook.ends_at.rfc3339());
         tries.error_message = Some("nobody confirmed the upload, and it was not seen".to_owned());
     }
@@ -310,7 +329,7 @@ fn entry(
 
 fn delivery_entry(delivery: Delivery) -> DeliveryEntry {
     DeliveryEntry {
-        status: Status::of(&delivery),
+        status: Standing::of(&delivery),
         tries: tries(&delivery),
         created_at: delivery.created_at.rfc3339(),
         id: delivery.id,

@@ -1,6 +1,6 @@
 """The API's own description, put to the test by schemathesis: it makes requests of the document, sound ones and broken ones, for
-every operation, against Wharf with a real store behind. No request may end in a 5xx, and no reply may be one that the
-document does not describe."""
+every operation, webhooks, Uppy's routes and events among them, against Wharf with a real store behind. No request may end in
+a 5xx, and no reply may be one that the document does not describe."""
 
 import json
 import os
@@ -18,7 +18,10 @@ CONFIG = """
 [server]
 api_listen = "127.0.0.1:18490"
 admin_listen = "127.0.0.1:18491"
+s3_listen = "127.0.0.1:18493"
 data_directory = "{data}"
+[s3]
+public_endpoint = "http://127.0.0.1:18493"
 [log]
 filter = "warn"
 access = false
@@ -30,11 +33,23 @@ secret_access_key = "{secret}"
 [buckets.files]
 provider = "store"
 bucket = "openapi"
+events = {{ token = "openapi-events-0123456789" }}
+[[buckets.files.mirrors]]
+provider = "store"
+bucket = "openapi-copies"
+name = "copies"
+[webhooks]
+enabled = true
+endpoints = ["http://127.0.0.1:9"]
+[companion]
+base = "/uploads/uppy"
 [[keys]]
 id = "openapi_key_0123456789"
 allow = [{{ bucket = "*", actions = ["read", "write", "delete", "list", "configure"] }}]
 """
 API = "http://127.0.0.1:18490"
+KEY = {"x-api-key": "openapi_key_0123456789"}
+EVENTS = {"authorization": "Bearer openapi-events-0123456789"}
 # What the document promises of every reply. Whether a body that it allows is also accepted is another question: a schema does
 # not say which objects there are.
 CHECKS = [
@@ -74,8 +89,9 @@ def start(folder):
 
 def make_bucket():
     """There is one object, so that some requests find something."""
-    if "openapi" not in [bucket["Name"] for bucket in seaweedfs().list_buckets()["Buckets"]]:
-        seaweedfs().create_bucket(Bucket="openapi")
+    there = [bucket["Name"] for bucket in seaweedfs().list_buckets()["Buckets"]]
+    for name in {"openapi", "openapi-copies"}.difference(there):
+        seaweedfs().create_bucket(Bucket=name)
     seaweedfs().put_object(Bucket="openapi", Key="0", Body=b"0")
 
 
@@ -84,11 +100,30 @@ def whole(document):
     return document
 
 
+def page_token():
+    body = json.dumps({"bucket": "files"}).encode()
+    headers = {**KEY, "content-type": "application/json"}
+    request = urllib.request.Request(f"{API}/api/v1/upload/uppy-token", body, headers)
+    return json.load(urllib.request.urlopen(request))["token"]
+
+
 def about_the_bucket(document):
-    """The same for one who knows the bucket and brings no account: so the operations themselves are reached."""
+    """The same for one who knows the bucket, has a page's token and brings no account: so the operations themselves are
+    reached."""
+    known = {"bucket": "files", "token": page_token()}
+    for operation in [operation for path in document["paths"].values() for operation in path.values()]:
+        for parameter in operation.get("parameters", []):
+            if parameter.get("name") in known:
+                parameter["schema"] = {"type": "string", "enum": [known[parameter["name"]]]}
     document["components"]["parameters"]["provider"]["schema"] = {"type": "string", "enum": ["files"]}
     document["components"]["schemas"]["Account"]["properties"] = {"bucket": {"type": "string", "enum": ["files"]}}
     return document
+
+
+def events(document):
+    """What a provider tells, which has a token of its own."""
+    document = about_the_bucket(document)
+    return {**document, "paths": {path: item for path, item in document["paths"].items() if "/events/" in path}}
 
 
 def schemathesis(folder, narrow, examples):
@@ -97,7 +132,9 @@ def schemathesis(folder, narrow, examples):
     # Not TRACE: that is 501 wherever it is sent, as HTTP wants it of a server that serves it nowhere.
     config.write_text('[phases.coverage]\nunexpected-methods = ["get", "put", "patch", "delete", "options"]\n')
     command = [str(Path(sys.executable).parent / "schemathesis"), "--config-file", str(config), "run", str(document)]
-    command += ["--url", API, "--header", "x-api-key: openapi_key_0123456789", "--checks", ",".join(CHECKS)]
+    headers = EVENTS if narrow is events else KEY
+    command += ["--url", API, "--checks", ",".join(CHECKS)]
+    command += [part for name, value in headers.items() for part in ("--header", f"{name}: {value}")]
     command += ["--phases", "examples,coverage,fuzzing", "--max-examples", str(examples), "--seed", "1"]
     command += ["--continue-on-failure", "--request-timeout", "60", "--suppress-health-check", "all"]
     # It leaves a folder with what it has learned where it runs.
@@ -110,7 +147,7 @@ with tempfile.TemporaryDirectory() as folder:
     make_bucket()
     wharf = start(folder)
     try:
-        for narrow, examples in ((about_the_bucket, EXAMPLES), (whole, EXAMPLES // 4)):
+        for narrow, examples in ((about_the_bucket, EXAMPLES), (events, EXAMPLES), (whole, EXAMPLES // 4)):
             name = narrow.__name__.replace("_", " ")
             with check(f"openapi: schemathesis, {name}: no 5xx, and no reply that is not described"):
                 schemathesis(folder, narrow, examples)

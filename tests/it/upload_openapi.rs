@@ -9,11 +9,14 @@ use wharf_wire::cors::CorsRule;
 
 use crate::support::{
     app::App,
-    gateway::TestGateway,
+    gateway::{KEY_CONFIG, TestGateway},
     json_schema::problems,
+    mirrored::{DEAD_MIRRORS, with_mirrors},
     raw::{Raw, Reply, post},
     store,
     troubled_store::TroubledStore,
+    uppy::{self, Page},
+    webhooks::{Hooked, SECRET, upload},
 };
 
 /// A gateway with what every operation needs.
@@ -25,11 +28,7 @@ async fn gateway(endpoint: &str) -> TestGateway {
 enabled = true
 [upload]
 access_tokens = true
-[providers.store]
-plugin = "minio"
-endpoint = "{endpoint}"
-access_key_id = "{}"
-secret_access_key = "{}"
+{}
 [buckets.photos]
 provider = "store"
 bucket = "photos"
@@ -38,8 +37,7 @@ cdn = {{ domain = "cdn.example.com", key_pair_id = "K2JCJMDEHXQW5F", private_key
 id = "test-key-0123456789abcdef"
 allow = [{{ bucket = "*", actions = ["read", "write", "delete", "list", "configure"] }}]
 "#,
-        store::ACCESS_KEY,
-        store::SECRET_KEY
+        store::provider("store", endpoint)
     ))
     .await
 }
@@ -67,7 +65,12 @@ async fn described(
     let wire = post(&format!("/api/v1/upload/{path}"), body).replacen("POST", method, 1);
     let reply = Raw::connect(gateway.api()).await.ask(wire).await;
     let template = format!("/api/v1/upload/{}", path.replace("photos/", "{provider}/"));
-    let item = &document["paths"][&template][method.to_ascii_lowercase()];
+    held(document, (method, &template), &reply)
+}
+
+/// Holds a reply against what the document says of a method and a path.
+fn held(document: &Value, (method, template): (&str, &str), reply: &Reply) -> Value {
+    let item = &document["paths"][template][method.to_ascii_lowercase()];
     let mut response = &item["responses"][reply.status.to_string()];
     if let Some(to) = response["$ref"].as_str() {
         response = document.pointer(to.trim_start_matches('#')).unwrap();
@@ -85,7 +88,8 @@ async fn every_operation_and_every_path_of_it_is_described() {
     let document = document(&gateway).await;
     assert_eq!(document["openapi"], "3.1.0");
     let mut found = BTreeSet::new();
-    for (path, methods) in document["paths"].as_object().unwrap() {
+    let own = |path: &str| path.starts_with("/api/v1/upload/") || path.starts_with("/api/v1/webhooks/");
+    for (path, methods) in document["paths"].as_object().unwrap().iter().filter(|(path, _)| own(path)) {
         for (method, item) in methods.as_object().unwrap() {
             let method: Method = method.to_ascii_uppercase().parse().unwrap();
             let served =
@@ -170,7 +174,7 @@ async fn what_is_answered_is_what_is_described() {
     let failed = described(&gateway, &document, ("POST", "photos/test-connection"), "{}").await;
     assert_eq!(failed["connected"], false, "{failed}");
     let all: BTreeSet<_> = Operation::ALL.iter().map(|operation| operation.name()).collect();
-    // One needs an upload, one a store that keeps versions; their own tests have such. The last never succeeds.
+    // One needs an upload, one a store that keeps versions; their own tests have such, as do webhooks. The third never succeeds.
     let elsewhere = ["complete_multipart", "versions", "foreign", "access_token", "revoke_access_token"];
     let elsewhere = BTreeSet::from(elsewhere);
     let is_answered_there = |name: &&str| !name.starts_with("webhook_");
@@ -187,6 +191,105 @@ async fn tokens_are_answered_as_described() {
     let token = json!({"token": issued["token"]}).to_string();
     let revoked = described(&gateway, &document, ("DELETE", "photos/access-token/revoke"), &token).await;
     assert_eq!((&issued["success"], &revoked["success"]), (&json!(true), &json!(true)), "{revoked}");
+}
+
+/// A reply to `method` at the path that the document has as `template`.
+async fn asked(gateway: &TestGateway, (method, path): (&str, &str), body: &str) -> Reply {
+    Raw::connect(gateway.api()).await.ask(post(path, body).replacen("POST", method, 1)).await
+}
+
+#[tokio::test]
+async fn webhooks_are_answered_as_described() {
+    let hooked = Hooked::start().await;
+    let document = document(&hooked.gateway).await;
+    let webhooks = "/api/v1/webhooks/";
+    let body = json!({"url": hooked.url(), "bucket": "photos", "secret": SECRET}).to_string();
+    let create = [webhooks, "create"].concat();
+    let created = held(&document, ("POST", &create), &asked(&hooked.gateway, ("POST", &create), &body).await);
+    let signed = format!(
+        r#"{{"filename":"a.png","contentType":"image/png","fileSize":5,"webhook":{{"url":"{}","secret":"{SECRET}"}}}}"#,
+        hooked.url()
+    );
+    let signed = hooked.ask("/api/v1/upload/photos/signed-url", &signed).await;
+    assert_eq!(upload(&signed["uploadUrl"], "hello").await.status, 200);
+    let confirmation = json!({"webhookId": signed["webhook"]["webhookId"]}).to_string();
+    let told = hooked.ask("/api/v1/webhooks/confirm", &confirmation).await;
+    let delivery = told["deliveries"][0]["id"].as_str().unwrap();
+    let webhook = created["webhookId"].as_str().unwrap();
+    for (method, template, id, body) in [
+        ("POST", "confirm", "", confirmation.as_str()),
+        ("GET", "list", "", ""),
+        ("GET", "status/{id}", webhook, ""),
+        ("GET", "status/{id}", delivery, ""),
+        ("GET", "status/{id}", "nobody", ""),
+        ("POST", "{id}/retry", webhook, "{}"),
+        ("DELETE", "{id}", webhook, ""),
+    ] {
+        let path = [webhooks, &template.replace("{id}", id)].concat();
+        let reply = asked(&hooked.gateway, (method, &path), body).await;
+        assert_eq!(reply.status, if id == "nobody" { 404 } else { 200 }, "{path} {reply:?}");
+        held(&document, (method, &[webhooks, template].concat()), &reply);
+    }
+}
+
+#[tokio::test]
+async fn uppys_routes_are_described_where_they_are_and_answered_so() {
+    let store = store::start("stored-photos").await;
+    let s3 = "server.s3_listen = \"127.0.0.1:0\"\ns3.public_endpoint = \"https://files.example\"\n";
+    let toml = uppy::config(&store, "", &[s3, KEY_CONFIG].concat());
+    let gateway = TestGateway::start(&toml).await;
+    let document = document(&gateway).await;
+    for (page, base) in [
+        (Page::with_key(&gateway), "/companion/{bucket}/s3/"),
+        (Page::with_token(&gateway, json!({"bucket": "photos"})).await, "/companion/t/{token}/{bucket}/s3/"),
+    ] {
+        let begun = page.post("multipart", json!({"filename": "a.txt", "type": "text/plain"})).await;
+        let (id, key) = uppy::named(&begun);
+        let key = ["key=", &key].concat();
+        let sign = json!({"method": "PUT", "key": "a.txt"});
+        for (method, template, query, body) in [
+            ("GET", "params", "filename=a.txt&type=text%2Fplain", None),
+            ("POST", "multipart", "", Some(json!({"filename": "a.txt"}))),
+            ("POST", "multipart", "", Some(json!([]))),
+            ("GET", "multipart/{uploadId}", key.as_str(), None),
+            ("GET", "multipart/{uploadId}/1", &key, None),
+            ("GET", "multipart/{uploadId}/batch", &format!("{key}&partNumbers=1,2"), None),
+            ("POST", "multipart/{uploadId}/complete", &key, Some(json!({"parts": []}))),
+            ("DELETE", "multipart/{uploadId}", &key, None),
+            ("GET", "multipart/{uploadId}/1", "", None),
+            ("GET", "sts", "", None),
+            ("POST", "sign", "", Some(sign)),
+        ] {
+            let path = format!("{}?{query}", template.replace("{uploadId}", &id));
+            let reply = page.ask(method, &path, body).await;
+            held(&document, (method, &[base, &template.replace("/1", "/{partNumber}")].concat()), &reply);
+        }
+    }
+    for (base, path) in
+        [("/uploads/uppy", "/uploads/uppy/{bucket}/s3/sts"), ("", "/companion/{bucket}/s3/sts")]
+    {
+        gateway.reload_toml(&format!("companion.base = \"{base}\"\n{toml}")).await;
+        let paths = self::document(&gateway).await["paths"].clone();
+        assert_eq!(paths.get(path).is_some(), !base.is_empty(), "{base}");
+    }
+}
+
+#[tokio::test]
+async fn events_are_answered_as_described() {
+    let bucket = ["events = { token = \"a token that nobody guesses\" }\n", DEAD_MIRRORS].concat();
+    let gateway = TestGateway::start(&with_mirrors("http://127.0.0.1:1", KEY_CONFIG, &bucket)).await;
+    let document = document(&gateway).await;
+    for (token, message, status) in [
+        ("a token that nobody guesses", r#"{"Records":[]}"#, 200),
+        ("a token that nobody guesses", "{}", 400),
+        ("another", "{}", 401),
+    ] {
+        let wire = post("/api/v1/events/photos", message)
+            .replace("x-api-key: test-key-0123456789abcdef", &format!("authorization: Bearer {token}"));
+        let reply = Raw::connect(gateway.api()).await.ask(wire).await;
+        assert_eq!(reply.status, status, "{reply:?}");
+        held(&document, ("POST", "/api/v1/events/{bucket}"), &reply);
+    }
 }
 
 #[tokio::test]

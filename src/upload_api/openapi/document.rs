@@ -58,8 +58,11 @@ pub(super) struct OperationItem {
     pub(super) summary: String,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) description: Option<String>,
+    /// Where it is not what holds for the whole document; none at all, if the path says enough.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) security: Option<Vec<Security>>,
     #[serde(skip_serializing_if = "Vec::is_empty")]
-    pub(super) parameters: Vec<Reference>,
+    pub(super) parameters: Vec<ParameterItem>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) request_body: Option<RequestBody>,
     /// By status.
@@ -73,6 +76,14 @@ pub(super) struct RequestBody {
 }
 
 /// What stands in full, or in `components`.
+#[derive(Debug, Serialize)]
+#[serde(untagged)]
+pub(super) enum ParameterItem {
+    Here(Parameter),
+    There(Reference),
+}
+
+/// The same of responses.
 #[derive(Debug, Serialize)]
 #[serde(untagged)]
 pub(super) enum ResponseItem {
@@ -119,8 +130,9 @@ pub(super) struct Components {
     pub(super) security_schemes: BTreeMap<&'static str, SecurityScheme>,
 }
 
-#[derive(Debug, Serialize)]
-pub(super) struct Parameter {
+/// What stands in a path or a query.
+#[derive(Debug, Clone, Serialize)]
+pub struct Parameter {
     pub(super) name: &'static str,
     #[serde(rename = "in")]
     pub(super) place: &'static str,

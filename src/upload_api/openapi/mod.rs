@@ -2,22 +2,30 @@
 //!
 //! Neither is written by hand. Paths, methods and summaries come from the table of operations, a request's fields from the
 //! table of names that the one reader reads by, replies from the structs that are written, errors from their codes. What is
-//! said here of an operation besides is which of the names it reads, and a test holds that all are read by some.
+//! said here of an operation besides is which of the names it reads, and a test holds that all are read by some. Routes that
+//! others serve at the same door describe themselves ([`Outside`]).
 
 mod document;
+mod outside;
 mod page;
 mod reply;
 mod request;
 
-use std::{collections::BTreeMap, sync::LazyLock};
+use std::{collections::BTreeMap, fmt, sync::OnceLock};
 
 use bytes::Bytes;
 use http::{HeaderValue, Method, Response, header};
 use http_body_util::Full;
 use schemars::{Schema, json_schema};
 
+pub use self::{
+    document::Parameter,
+    outside::{Admits, Failure, Group, Outside},
+    reply::generator,
+};
+
 use self::document::{
-    Components, Content, Document, Info, Media, OperationItem, Parameter, Reference, RequestBody,
+    Components, Content, Document, Info, Media, OperationItem, ParameterItem, Reference, RequestBody,
     ResponseItem, Security, SecurityScheme, Server, Tag,
 };
 use super::{
@@ -31,20 +39,59 @@ const DESCRIPTION: &str = "Signs uploads and downloads for apps, so that the byt
     A body may bring credentials of the caller's own, if the configuration allows it. Unknown fields are ignored, and null \
     means absent. Times are seconds, sizes bytes.";
 
-/// What both are made from, and the two as they are sent.
+/// The two, as they are sent.
 struct Described {
     json: Bytes,
     page: Bytes,
 }
 
-static DESCRIBED: LazyLock<Described> = LazyLock::new(|| {
-    let document = describe();
-    // Structs of text always have their JSON form.
-    Described {
-        json: serde_json::to_vec(&document).unwrap_or_default().into(),
-        page: page::render(&document).into(),
+/// What describes the API of one configuration. It is made when somebody first asks for it.
+#[derive(Default)]
+pub struct Description {
+    others: Vec<Outside>,
+    described: OnceLock<Described>,
+}
+
+impl Description {
+    /// Of the API, and of `others` at the same door.
+    pub fn with(others: Vec<Outside>) -> Self {
+        Self { others, described: OnceLock::new() }
     }
-});
+
+    fn described(&self) -> &Described {
+        self.described.get_or_init(|| {
+            let document = describe(&self.others);
+            // Structs of text always have their JSON form.
+            Described {
+                json: serde_json::to_vec(&document).unwrap_or_default().into(),
+                page: page::render(&document).into(),
+            }
+        })
+    }
+
+    /// Answers who asks for it. Nobody needs a key: it says nothing of this server but where its routes are.
+    pub fn answer(&self, form: Form, method: &Method) -> Answer {
+        if *method != Method::GET && *method != Method::HEAD {
+            return Err(method_not_allowed(&["GET", "HEAD"]));
+        }
+        let Described { json, page } = self.described();
+        let (body, media_type) = match form {
+            Form::Json => (json, "application/json"),
+            Form::Page => (page, "text/html; charset=utf-8"),
+        };
+        let mut response = Response::new(Full::new(body.clone()));
+        let headers = response.headers_mut();
+        headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(media_type));
+        headers.insert(header::CONTENT_SECURITY_POLICY, PAGE_POLICY);
+        Ok(response)
+    }
+}
+
+impl fmt::Debug for Description {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        out.debug_struct("Description").field("others", &self.others.len()).finish_non_exhaustive()
+    }
+}
 
 /// In which form the API is described.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -64,27 +111,21 @@ pub fn at(path: &str) -> Option<Form> {
     }
 }
 
-/// Answers who asks for the description. Nobody needs a key for it: it says nothing of this server.
-pub fn answer(form: Form, method: &Method) -> Answer {
-    if *method != Method::GET && *method != Method::HEAD {
-        return Err(method_not_allowed(&["GET", "HEAD"]));
-    }
-    let (body, media_type) = match form {
-        Form::Json => (&DESCRIBED.json, "application/json"),
-        Form::Page => (&DESCRIBED.page, "text/html; charset=utf-8"),
-    };
-    let mut response = Response::new(Full::new(body.clone()));
-    let headers = response.headers_mut();
-    headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(media_type));
-    headers.insert(header::CONTENT_SECURITY_POLICY, PAGE_POLICY);
-    Ok(response)
-}
-
 /// The page loads nothing and runs nothing; its style is its own.
 const PAGE_POLICY: HeaderValue =
     HeaderValue::from_static("default-src 'none'; style-src 'unsafe-inline'; frame-ancestors 'none'");
 
-fn describe() -> Document {
+/// The whole of it.
+fn describe(others: &[Outside]) -> Document {
+    let mut document = of_the_api();
+    let statuses: Vec<u16> = reply::statuses().keys().copied().collect();
+    for other in others {
+        outside::add(&mut document, other, &statuses);
+    }
+    document
+}
+
+fn of_the_api() -> Document {
     let mut generator = reply::generator();
     let statuses = reply::statuses();
     let responses = statuses
@@ -115,7 +156,7 @@ fn describe() -> Document {
         ],
         paths: paths(&statuses.keys().copied().collect::<Vec<_>>()),
         components: Components {
-            parameters: BTreeMap::from([("provider", provider()), ("days", days()), ("id", webhook())]),
+            parameters: parameters(),
             schemas,
             responses,
             security_schemes: security_schemes(),
@@ -164,14 +205,17 @@ fn operation_item((operation, method): (Operation, &str), scope: Scope, statuses
         let reply = reply::success(pointer(&[&name, "_reply"].concat()));
         ("200".to_owned(), ResponseItem::Here(reply))
     });
-    let days = (method == "GET" && scope == Scope::Nothing).then(|| reference("parameters/days"));
-    let provider = names_a_bucket.then(|| reference("parameters/provider"));
-    let webhook = names_a_webhook(operation).then(|| reference("parameters/id"));
+    let has_days = method == "GET" && scope == Scope::Nothing;
+    let provider = names_a_bucket.then_some("provider");
+    let names = provider.into_iter().chain(has_days.then_some("days")).chain(of_webhooks(operation));
+    let parameters =
+        names.map(|name| ParameterItem::There(reference(&["parameters/", name].concat()))).collect();
     OperationItem {
         tags: [if is_about_a_bucket { BUCKET } else { CALLER }],
         summary: operation.summary().trim().trim_end_matches('.').to_owned(),
         description: is_about_a_bucket.then(|| right(operation)),
-        parameters: provider.into_iter().chain(days).chain(webhook).collect(),
+        security: None,
+        parameters,
         request_body: (method != "GET").then(|| {
             let request = pointer(&[&name, "_request"].concat());
             let of_an_account = || json_schema!({ "allOf": [pointer("Account"), request.clone()] });
@@ -202,42 +246,34 @@ fn template(scope: Scope, path: &str) -> String {
     }
 }
 
-fn provider() -> Parameter {
-    Parameter {
-        name: "provider",
-        place: "path",
-        required: true,
-        description: "A configured bucket's name, a configured provider's, or a plugin's.",
-        schema: json_schema!({ "type": "string", "minLength": 1 }),
-    }
+/// Every parameter of a path or a query, by its name.
+fn parameters() -> BTreeMap<&'static str, Parameter> {
+    let days = json_schema!({ "type": "integer", "minimum": 1, "maximum": 366 });
+    let limit = json_schema!({ "type": "integer", "minimum": 1, "maximum": 200 });
+    let state = json_schema!({ "enum": ["pending", "delivering", "completed", "dead_letter"] });
+    [
+        Parameter::path("provider", "A configured bucket's name, a configured provider's, or a plugin's."),
+        Parameter::path("id", "The webhook's id, or a delivery's."),
+        Parameter::query("days", "How many days back, today among them.").optional().of(days),
+        Parameter::query("limit", "How many entries.").optional().of(limit),
+        Parameter::query("cursor", "The `nextCursor` of the page before.").optional(),
+        Parameter::query("status", "Deliveries that stand so.").optional().of(state),
+    ]
+    .map(|parameter| (parameter.name, parameter))
+    .into()
 }
 
 /// How a request is signed.
 const SIGNED: &str = "A key with a secret must sign its requests: X-Signature is the lower-case hex HMAC-SHA256 of \
     `METHOD|path?query|timestamp|body`, X-Timestamp the Unix milliseconds in it.";
 
-fn names_a_webhook(operation: Operation) -> bool {
-    operation.paths().iter().any(|path| path.path.contains("{id}"))
-}
-
-fn webhook() -> Parameter {
-    Parameter {
-        name: "id",
-        place: "path",
-        required: true,
-        description: "The webhook's id.",
-        schema: json_schema!({ "type": "string", "minLength": 1 }),
-    }
-}
-
-fn days() -> Parameter {
-    Parameter {
-        name: "days",
-        place: "query",
-        required: false,
-        description: "How many days back, today among them.",
-        schema: json_schema!({ "type": "integer", "minimum": 1, "maximum": 366 }),
-    }
+/// The parameters of webhooks' routes.
+fn of_webhooks(operation: Operation) -> impl Iterator<Item = &'static str> {
+    let names_one = operation.paths().iter().any(|path| path.path.contains("{id}"));
+    let is_a_list = operation == Operation::WebhookList;
+    let lists_deliveries = matches!(operation, Operation::WebhookStatus | Operation::WebhookConfirm);
+    let pages = (is_a_list || lists_deliveries).then_some(["limit", "cursor"]).into_iter().flatten();
+    names_one.then_some("id").into_iter().chain(pages).chain(lists_deliveries.then_some("status"))
 }
 
 fn security_schemes() -> BTreeMap<&'static str, SecurityScheme> {
@@ -249,6 +285,10 @@ fn security_schemes() -> BTreeMap<&'static str, SecurityScheme> {
                 scheme: "bearer",
                 description: "The same key, or a token of the app (JWT).",
             },
+        ),
+        (
+            "eventsToken",
+            SecurityScheme::Http { scheme: "bearer", description: "The token of the bucket's `events`." },
         ),
     ])
 }

@@ -11,12 +11,12 @@ use crate::{
     error::{self, Code},
     upload_api::{
         access_token, analytics, batch, cdn_cookies, cors, download, form, multipart, objects,
-        operation::Operation, signed_url, test_connection, uppy_token, validate_key,
+        operation::Operation, signed_url, test_connection, uppy_token, validate_key, webhooks,
     },
 };
 
 /// Makes schemas of what is written, each whole: a document of one's own has no names to look up elsewhere.
-pub(super) fn generator() -> SchemaGenerator {
+pub fn generator() -> SchemaGenerator {
     let settings = SchemaSettings::draft2020_12().for_serialize();
     settings.with(|settings| settings.inline_subschemas = true).into_generator()
 }
@@ -52,15 +52,12 @@ pub(super) fn schema(operation: Operation, method: &str, generator: &mut SchemaG
         Operation::RevokeAccessToken => generator.subschema_for::<access_token::Revoked<'_>>(),
         Operation::UppyToken => generator.subschema_for::<uppy_token::Reply<'_>>(),
         Operation::ValidateKey => generator.subschema_for::<validate_key::Reply<'_>>(),
-        // Their shapes are told by the webhooks' own module; here it is said that they succeed.
-        Operation::WebhookConfirm
-        | Operation::WebhookCreate
-        | Operation::WebhookList
-        | Operation::WebhookStatus
-        | Operation::WebhookRetry
-        | Operation::WebhookDelete => json_schema!({
-            "type": "object", "properties": { "success": { "const": true } }, "required": ["success"],
-        }),
+        Operation::WebhookConfirm => generator.subschema_for::<webhooks::Confirmed>(),
+        Operation::WebhookCreate => generator.subschema_for::<webhooks::Created<'_>>(),
+        Operation::WebhookList => generator.subschema_for::<webhooks::Listed>(),
+        Operation::WebhookStatus => generator.subschema_for::<webhooks::Status>(),
+        Operation::WebhookRetry => generator.subschema_for::<webhooks::Retried>(),
+        Operation::WebhookDelete => generator.subschema_for::<webhooks::Deleted<'_>>(),
         Operation::Foreign => return None,
     })
 }
@@ -111,6 +108,15 @@ fn with_codes(envelope: &Schema, names: &[&str]) -> Value {
         *error = json_schema!({ "type": "string", "enum": names }).into();
     }
     properties
+}
+
+/// The response of a failure that has a shape of its own, whatever its status.
+pub(super) fn failure(schema: Schema) -> Response {
+    Response {
+        description: "Failed.".to_owned(),
+        headers: headers(),
+        content: Content { json: Media { schema } },
+    }
 }
 
 /// The response of a success.
