@@ -276,12 +276,12 @@ fn the_bucket_policy_opens_what_is_public_and_refuses_plain_http() {
 }
 
 #[test]
-fn cors_rules_let_the_configured_origins_upload_and_read_the_etag() {
+fn cors_rules_let_the_configured_origins_upload_by_every_way_and_read_the_etag() {
     assert_eq!(
         json("policy photos --for cors"),
         json!([{
             "AllowedOrigins": ["https://app.example.com"],
-            "AllowedMethods": ["GET", "HEAD", "PUT"],
+            "AllowedMethods": ["GET", "HEAD", "PUT", "POST", "DELETE"],
             "AllowedHeaders": [
                 "content-type", "x-amz-server-side-encryption", "x-amz-server-side-encryption-aws-kms-key-id",
             ],

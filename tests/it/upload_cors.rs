@@ -18,14 +18,8 @@ async fn gateway(store: &TroubledStore) -> TestGateway {
         "
 [upload.cors]
 origins = [\"https://app.example.com\"]
-[upload.callers]
-allowed = true
-endpoints = [\"{endpoint}\"]
-[providers.store]
-plugin = \"minio\"
-endpoint = \"{endpoint}\"
-access_key_id = \"{}\"
-secret_access_key = \"{}\"
+{}
+{}
 [buckets.photos]
 provider = \"store\"
 bucket = \"photos\"
@@ -43,8 +37,8 @@ allow = [{{ bucket = \"*\", actions = [\"read\", \"write\", \"delete\", \"list\"
 id = \"a-users-key-0123456789abc\"
 allow = [{{ bucket = \"*\", prefix = \"users/\", actions = [\"configure\"] }}]
 ",
-        store::ACCESS_KEY,
-        store::SECRET_KEY
+        store::callers(&endpoint),
+        store::provider("store", &endpoint)
     ))
     .await
 }
@@ -84,7 +78,7 @@ async fn a_bucket_without_rules_is_set_up_and_then_valid() {
         set["configuration"]["CORSRules"],
         json!([{
             "ID": "wharf", "AllowedOrigins": ["https://app.example.com"],
-            "AllowedMethods": ["GET", "HEAD", "PUT", "POST"], "AllowedHeaders": ["*"],
+            "AllowedMethods": ["GET", "HEAD", "PUT", "POST", "DELETE"], "AllowedHeaders": ["*"],
             "ExposeHeaders": ["ETag"], "MaxAgeSeconds": 60,
         }])
     );
@@ -143,12 +137,7 @@ async fn settings_take_the_right_to_configure_the_whole_bucket_which_must_be_its
 async fn brought_credentials_set_up_a_bucket_of_the_callers_own() {
     let store = TroubledStore::start("theirs").await;
     let gateway = gateway(&store).await;
-    let own = format!(
-        r#""minioAccessKey":"{}","minioSecretKey":"{}","minioBucket":"theirs","minioEndpoint":"{}""#,
-        store::ACCESS_KEY,
-        store::SECRET_KEY,
-        store.endpoint()
-    );
+    let own = store::brought(&store.endpoint(), "theirs");
     let body = format!(r#"{{{own},"origins":["https://a.example"],"allowedOrigins":["https://a.example"]}}"#);
     let (status, set) = ask(&gateway, "minio/cors/setup", &body).await;
     assert_eq!(status, 200, "{set}");

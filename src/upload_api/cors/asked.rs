@@ -1,6 +1,7 @@
 //! What a request wants of the rule. It is checked here as far as S3 says what a rule may hold, so that a mistake is told by
 //! its field and not by the provider's `MalformedXML`.
 
+use wharf_provider::cors;
 use wharf_wire::cors::CorsRule;
 
 use crate::{
@@ -12,8 +13,6 @@ use super::RULE_ID;
 
 /// S3's own bound of methods.
 const METHODS: [&str; 5] = ["GET", "PUT", "POST", "DELETE", "HEAD"];
-/// What pages do with signed URLs and forms.
-const METHODS_DEFAULT: [&str; 4] = ["GET", "HEAD", "PUT", "POST"];
 const MAX_AGE_SECONDS_DEFAULT: u32 = 3600;
 /// What S3 takes for it: a signed 32-bit number. Browsers keep an answer for a day at most.
 const MAX_AGE_SECONDS_MAX: u64 = 2_147_483_647;
@@ -36,7 +35,7 @@ pub(super) fn rule(fields: &CorsFields<'_>) -> Result<CorsRule, Error> {
     Ok(CorsRule {
         id: Some(RULE_ID.to_owned()),
         allowed_origins: origins(fields)?.unwrap_or_else(|| owned(&["*"])),
-        allowed_methods: methods.unwrap_or_else(|| owned(&METHODS_DEFAULT)),
+        allowed_methods: methods.unwrap_or_else(|| owned(&cors::METHODS)),
         allowed_headers: headers.unwrap_or_else(|| owned(&["*"])),
         expose_headers,
         max_age_seconds: Some(max_age(fields.max_age_seconds)?),
@@ -152,7 +151,7 @@ mod tests {
     fn a_rule_that_nobody_describes_lets_any_page_upload() {
         let rule = asked(r#"{"origins":[],"exposeHeaders":null}"#).unwrap();
         assert_eq!((rule.id.as_deref(), rule.allowed_origins), (Some("wharf"), vec!["*".to_owned()]));
-        assert_eq!(rule.allowed_methods, ["GET", "HEAD", "PUT", "POST"]);
+        assert_eq!(rule.allowed_methods, ["GET", "HEAD", "PUT", "POST", "DELETE"]);
         assert_eq!(rule.allowed_headers, ["*"]);
         assert_eq!((rule.expose_headers, rule.max_age_seconds), (vec!["ETag".to_owned()], Some(3600)));
     }
