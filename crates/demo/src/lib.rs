@@ -25,6 +25,7 @@
 mod cors;
 mod listener;
 mod page;
+mod parts;
 mod store;
 mod stores;
 

@@ -2,6 +2,7 @@
 //!
 //! ```text
 //! socket → CORS in front → s3s (signatures, the protocol) → s3s-fs (one file per object, in one folder per bucket)
+//!                                                         → ListParts, which s3s-fs answers without `ETag`s
 //! ```
 
 use std::{
@@ -26,7 +27,7 @@ use secrecy::{ExposeSecret, SecretString};
 use tempfile::TempDir;
 use tokio::{fs, net::TcpListener};
 
-use crate::{cors, listener::Listener};
+use crate::{cors, listener::Listener, parts::ListParts};
 
 /// The longest file name that the usual file systems take.
 const FILE_NAME_BYTES_MAX: usize = 255;
@@ -171,14 +172,18 @@ async fn make_directory(directory: &Path) -> Result<(), StoreError> {
 }
 
 fn s3_service(folder: &Folder, access_key: &str, secret_key: &SecretString) -> Result<S3Service, StoreError> {
-    let files = FileSystem::new(folder.path()).map_err(|error| StoreError::Directory {
-        directory: folder.path().to_owned(),
-        source: io::Error::other(format!("{error:?}")),
-    })?;
-    let mut builder = S3ServiceBuilder::new(files);
+    let mut builder = S3ServiceBuilder::new(files(folder)?);
+    builder.set_route(ListParts::new(files(folder)?, folder.path()));
     builder.set_auth(SimpleAuth::from_single(access_key, secret_key.expose_secret()));
     builder.set_access(SignedAndStorable);
     Ok(builder.build())
+}
+
+fn files(folder: &Folder) -> Result<FileSystem, StoreError> {
+    FileSystem::new(folder.path()).map_err(|error| StoreError::Directory {
+        directory: folder.path().to_owned(),
+        source: io::Error::other(format!("{error:?}")),
+    })
 }
 
 /// The S3 protocol with CORS in front.
