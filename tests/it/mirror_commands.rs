@@ -71,9 +71,11 @@ impl Operated {
         assert_eq!(reply.status, 200, "{reply:?}");
     }
 
+    /// Waits until the mirror has what the primary has, and the journal knows: a worker looks at the source once more after it
+    /// has copied, and until that is recorded the key counts as changed.
     async fn until_equal(&self) {
         let waited = tokio::time::timeout(Duration::from_mins(1), async {
-            while !self.is_equal() {
+            while !self.is_equal() || self.json("mirror status --json").await[0]["dirty"] != 0 {
                 tokio::time::sleep(Duration::from_millis(20)).await;
             }
         });
