@@ -48,6 +48,17 @@ impl Stored {
     pub(super) fn ready(&self) -> Timestamp {
         self.row.lease.map_or(self.row.due, |lease| lease.until.max(self.row.due))
     }
+
+    /// Whether nothing but who works on it, and until when, makes it `other`.
+    pub(super) fn differs_in_lease_alone(&self, other: &Self) -> bool {
+        Row { lease: other.row.lease, ..self.row } == other.row && self.error == other.error
+    }
+
+    /// `lease`, `leased_until` and `ready`, as they are stored.
+    pub(super) fn lease_columns(&self) -> [i64; 3] {
+        let (token, until) = self.row.lease.map_or((0, 0), |lease| (lease.token, millis(lease.until)));
+        [i64::try_from(token).unwrap_or(i64::MAX), until, millis(self.ready())]
+    }
 }
 
 /// Reads a row's place.
@@ -114,14 +125,14 @@ impl Sql {
     /// Binds [`DIRTY_COLUMNS`].
     pub(super) fn dirty_row(&mut self, key: &RowKey, stored: &Stored) -> &mut Self {
         let row = &stored.row;
-        let lease = row.lease.unwrap_or(Lease { token: 0, until: Timestamp::from_unix_millis(0) });
+        let [token, until, ready] = stored.lease_columns();
         self.row_key(key).push(", ").unsigned(row.generation).push(", ").unsigned(row.delete_generation);
         self.push(", ").time(row.delete_until).push(", ").time(row.since).push(", ").time(row.unsure_until);
         self.push(", ").text(row.truth.as_str());
         self.push(", ").unsigned(row.attempts.into()).push(", ").time(row.due).push(", ");
         self.text(row.state.as_str()).push(", ").text(row.class.map_or("", Class::as_str)).push(", ");
-        self.text(&shown(&stored.error)).push(", ").unsigned(lease.token).push(", ").time(lease.until);
-        self.push(", ").time(stored.ready())
+        self.text(&shown(&stored.error)).push(", ").number(token).push(", ").number(until);
+        self.push(", ").number(ready)
     }
 
     /// Binds [`COPY_COLUMNS`].

@@ -24,6 +24,11 @@ const LOOK_EVERY: Duration = Duration::from_secs(10);
 /// The journal is asked again this long after it failed.
 const JOURNAL_PAUSE: Duration = Duration::from_secs(1);
 
+/// Jobs for each copy that may be under way: the others' rows are claimed or noted meanwhile. Either takes up to two commits,
+/// and where those take longer than a copy, nothing is left to copy until they are done. Harm: so many rows wait for their
+/// leases to end when this process is gone.
+const JOBS_PER_COPY: usize = 4;
+
 /// Claims rows and begins jobs.
 #[derive(Debug)]
 pub(super) struct Dispatcher {
@@ -98,15 +103,14 @@ impl Dispatcher {
         pause
     }
 
-    /// Room for jobs: as many as may copy, and as many again, whose rows are claimed or noted meanwhile. Some of it is left
-    /// unused until it is worth asking the journal, each of whose answers is a commit.
+    /// Room for jobs. Some of it is left unused until it is worth asking the journal, each of whose answers is a commit.
     fn room(&mut self) -> usize {
         let copies_max = self.mirror.current().config.mirroring.copies_in_flight_max;
         if copies_max != self.slots_max {
             (self.slots, self.slots_max) = (Arc::new(Semaphore::new(copies_max)), copies_max);
         }
-        let room = (2 * copies_max).saturating_sub(self.jobs.len());
-        if room >= copies_max.div_ceil(2) { room } else { 0 }
+        let room = (JOBS_PER_COPY * copies_max).saturating_sub(self.jobs.len());
+        if room >= copies_max { room } else { 0 }
     }
 
     /// Claims rows and begins their jobs. Returns when there may be more.

@@ -83,18 +83,44 @@ impl<'c> Work<'c> {
         for edit in edits {
             self.count(edit);
         }
-        let gone = |edit: &&Edit| edit.before.is_some() && edit.after.is_none();
-        let gone: Vec<_> = edits.iter().filter(gone).map(|edit| &edit.key).collect();
-        let kept = |edit: &'_ Edit| edit.after.clone().map(|after| (edit.key.clone(), after));
-        let kept: Vec<_> = edits.iter().filter_map(kept).collect();
+        let (mut gone, mut kept) = (Vec::new(), Vec::new());
+        let mut leased: BTreeMap<_, Vec<_>> = BTreeMap::new();
+        for Edit { key, before, after } in edits {
+            match (before, after) {
+                (Some(before), Some(after)) if before.differs_in_lease_alone(after) => {
+                    leased.entry(after.lease_columns()).or_default().push(key);
+                }
+                (_, Some(after)) => kept.push((key, after)),
+                (Some(_), None) => gone.push(key),
+                (None, None) => {}
+            }
+        }
         for chunk in gone.chunks(ROWS_MAX) {
             let mut sql = self.sql("DELETE FROM dirty WHERE ");
             sql.one_of(chunk.iter().copied());
             self.execute(&sql).await?;
         }
+        for (lease, keys) in leased {
+            self.lease_rows(lease, &keys).await?;
+        }
         for chunk in kept.chunks(ROWS_MAX) {
-            let mut sql = self.insert(chunk.iter().map(|(key, after)| (key, after)));
+            let mut sql = self.insert(chunk.iter().copied());
             sql.overwrite(DIRTY_COLUMNS);
+            self.execute(&sql).await?;
+        }
+        Ok(())
+    }
+
+    /// Writes what most claims change. A whole row would cost an entry in each of its table's indexes.
+    async fn lease_rows(
+        &mut self,
+        [token, until, ready]: [i64; 3],
+        keys: &[&RowKey],
+    ) -> Result<(), sqlx::Error> {
+        for chunk in keys.chunks(ROWS_MAX) {
+            let mut sql = self.sql("UPDATE dirty SET lease = ");
+            sql.number(token).push(", leased_until = ").number(until).push(", ready = ").number(ready);
+            sql.push(" WHERE ").one_of(chunk.iter().copied());
             self.execute(&sql).await?;
         }
         Ok(())
