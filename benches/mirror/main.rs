@@ -1,5 +1,5 @@
 //! What mirroring does to small objects: how fast a mirror catches up after an outage, and what a write costs its client.
-//! `cargo bench --bench mirror`
+//! `cargo bench --bench mirror`; with `-- catch-up`, the first of these alone
 //!
 //! The stores run in this process, so that whoever uses them pays for them alike.
 
@@ -32,7 +32,9 @@ fn main() {
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().unwrap();
     runtime.block_on(async {
         let stores = [store().await, store().await];
-        writes::measure(&stores).await;
+        if !env::args().any(|argument| argument == "catch-up") {
+            writes::measure(&stores).await;
+        }
         catch_up::measure(&stores).await;
     });
 }
