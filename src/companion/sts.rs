@@ -48,9 +48,11 @@ pub(super) fn sts(bucket: &Bucket<'_>) -> Result<Response<Full<Bytes>>, Error> {
         bucket: bucket.name(),
         region: bucket.own_region(),
     })?;
-    let cache = format!("public,max-age={}", seconds.saturating_sub(EARLY_SECONDS));
+    // Companion says `public`, where a cache between would hand one caller's secret to the next.
+    let cache = format!("private,max-age={}", seconds.saturating_sub(EARLY_SECONDS));
     if let Ok(cache) = HeaderValue::from_str(&cache) {
         response.headers_mut().insert(header::CACHE_CONTROL, cache);
     }
+    response.headers_mut().append(header::VARY, HeaderValue::from_static("authorization, x-api-key"));
     Ok(response)
 }
