@@ -20,7 +20,7 @@ use secrecy::ExposeSecret;
 use serde::Serialize;
 use subtle::ConstantTimeEq;
 use wharf_provider::{Provider, event::EventChange};
-use wharf_wire::date::Timestamp;
+use wharf_wire::{date::Timestamp, names::ObjectKey};
 
 use crate::{
     backend::upstream::{Upstream, UpstreamError},
@@ -136,8 +136,9 @@ impl Events {
         let own = told
             .iter()
             .filter(|event| event.change == EventChange::Written && event.bucket == bucket.bucket.as_str());
-        let keys: Vec<&str> =
-            own.filter_map(|event| event.key.strip_prefix(bucket.key_prefix.as_str())).collect();
+        let keys = own.filter_map(|event| event.key.strip_prefix(bucket.key_prefix.as_str()));
+        // The prefix itself may be an object there, and has no name here.
+        let keys: Vec<&str> = keys.filter(|key| ObjectKey::parse(key).is_ok()).collect();
         tracing::debug!(bucket = bucket.name, told = told.len(), written = keys.len(), "events");
         self.mirrors.note_foreign(bucket, &keys).await.map_err(|problem| {
             Error::new(Code::JournalUnavailable, "What the message says cannot be noted now.")

@@ -57,10 +57,7 @@ impl Post {
             return Err(refused("The message is signed with SHA-1.")
                 .hint("Set the topic's attribute SignatureVersion to 2."));
         }
-        let path = self.signing_cert_url.rsplit('/').next().unwrap_or_default();
-        let is_certificate =
-            path.starts_with("SimpleNotificationService-") && path.split('.').next_back() == Some("pem");
-        if !topic.owns(&self.signing_cert_url) || !is_certificate {
+        if !topic.owns(&self.signing_cert_url) || !is_certificate(&self.signing_cert_url) {
             return Err(refused("The message's certificate is not of the topic's own host."));
         }
         let sent = OffsetDateTime::parse(&self.timestamp, &Rfc3339).map(OffsetDateTime::unix_timestamp);
@@ -104,6 +101,13 @@ impl Post {
             )
             .map_err(|error| invalid(error.to_string()))
     }
+}
+
+/// Whether a URL is of what the service calls its certificates, and of nothing else that its host may answer with.
+fn is_certificate(url: &str) -> bool {
+    let path = url.splitn(4, '/').nth(3).unwrap_or_default();
+    let name = path.strip_prefix("SimpleNotificationService-").and_then(|rest| rest.strip_suffix(".pem"));
+    name.is_some_and(|name| !name.is_empty() && name.bytes().all(|byte| byte.is_ascii_alphanumeric()))
 }
 
 /// Opens the messages of topics.

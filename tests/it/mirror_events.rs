@@ -46,6 +46,7 @@ async fn keys_that_were_written_are_dirty_when_the_message_is_answered() {
         ("s3:ObjectCreated:Put", "stored-photos", "site%2Fa+b.png"),
         ("ObjectCreated:CompleteMultipartUpload", "stored-photos", "site/c"),
         ("ObjectCreated:Put", "stored-photos", "elsewhere/d"),
+        ("ObjectCreated:Put", "stored-photos", "site/"),
         ("ObjectCreated:Put", "others", "site/e"),
         ("ObjectRemoved:Delete", "stored-photos", "site/f"),
     ]);
@@ -53,6 +54,7 @@ async fn keys_that_were_written_are_dirty_when_the_message_is_answered() {
     assert_eq!(reply.status, 200, "{reply:?}");
     for mirror in ["one", "two"] {
         beside.until_dirty(mirror, &["a b.png", "c"]).await;
+        assert!(!beside.is_dirty(mirror, "").await, "the prefix itself is no key");
     }
 }
 

@@ -58,6 +58,16 @@ fn only_the_topics_own_host_is_asked_for_a_certificate() {
         let message = message(&NOTIFICATION.replace(&good, &[host, path].concat()));
         assert_eq!(message.check(&topic(), NOW).unwrap_err().code, Code::InvalidApiKey, "{host}");
     }
+    for other in [
+        "/?Action=Anything&a=/SimpleNotificationService-a.pem",
+        "/anything/SimpleNotificationService-a.pem",
+        "/SimpleNotificationService-a.txt?.pem",
+        "/SimpleNotificationService-a%2f..%2fb.pem",
+        "/SimpleNotificationService-.pem",
+    ] {
+        let message = message(&NOTIFICATION.replace(path, other));
+        assert_eq!(message.check(&topic(), NOW).unwrap_err().code, Code::InvalidApiKey, "{other}");
+    }
     let other = message(&NOTIFICATION.replace(&good, "https://sns.eu-west-1.amazonaws.com/other.pem"));
     assert!(other.check(&topic(), NOW).is_err());
 }
