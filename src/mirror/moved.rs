@@ -3,6 +3,7 @@
 //!
 //! ```text
 //! place as the journal has it ≠ place as configured
+//!    changes under way to a primary that is elsewhere now ─→ refused: they would end where nobody looks any more
 //!    rows that wait, or were given up ─→ refused: they are about the old place, and what they say would be lost
 //!    a mirror that becomes the primary, and was never complete ─→ refused: what it lacks would be gone for clients
 //!    else ─→ records and completeness are forgotten; the next sync finds out anew, without copying what is equal
@@ -42,6 +43,18 @@ pub enum MoveError {
         /// Where both were.
         from: String,
     },
+    /// Changes are under way to the primary that was, and would end there.
+    #[error(
+        "buckets.{bucket}: {changes} changes are under way to its primary as it was, {primary}. Try again when they have ended"
+    )]
+    UnderWay {
+        /// The configured bucket.
+        bucket: String,
+        /// How many.
+        changes: u64,
+        /// Where it was.
+        primary: String,
+    },
     /// A mirror is to be the primary that may lack something.
     #[error(
         "buckets.{bucket}: what was its mirror `{mirror}` is to be its primary, and was never complete. With the old \
@@ -63,6 +76,10 @@ pub async fn settle(config: &Config, journal: &Journal) -> Result<(), MoveError>
     let (known, configured) = (journal.places().await?, configured(config));
     let left: Vec<_> = known.iter().filter(|known| !configured.contains(known)).collect();
     if !left.is_empty() {
+        // First: what ends meanwhile is among the rows.
+        for before in &left {
+            check_settled(config, before, journal).await?;
+        }
         let backlogs = journal.backlog().await?;
         left.iter().try_for_each(|before| check_undone(config, before, &configured, &backlogs))?;
         for before in &left {
@@ -80,6 +97,25 @@ pub async fn settle(config: &Config, journal: &Journal) -> Result<(), MoveError>
     Ok(())
 }
 
+/// Whether changes are under way to a primary that is elsewhere now.
+async fn check_settled(config: &Config, before: &PlacePair, journal: &Journal) -> Result<(), MoveError> {
+    if !has_new_primary(config, before) {
+        return Ok(());
+    }
+    match journal.changes_under_way(&before.bucket).await? {
+        0 => Ok(()),
+        changes => {
+            let (bucket, primary) = (before.bucket.to_string(), before.primary.clone());
+            Err(MoveError::UnderWay { bucket, changes, primary })
+        }
+    }
+}
+
+fn has_new_primary(config: &Config, before: &PlacePair) -> bool {
+    let bucket = config.buckets.get(&*before.bucket);
+    bucket.is_some_and(|bucket| place_of_primary(config, bucket) != before.primary)
+}
+
 /// Whether rows are left of a mirror that is elsewhere now, or whose primary is. A mirror that is configured no more may
 /// leave some: nobody asks after them.
 fn check_undone(
@@ -89,11 +125,9 @@ fn check_undone(
     backlogs: &[Backlog],
 ) -> Result<(), MoveError> {
     let is_there = configured.iter().any(|pair| pair.is_of_same_mirror(before));
-    let bucket = config.buckets.get(&*before.bucket);
-    let has_new_primary = bucket.is_some_and(|bucket| place_of_primary(config, bucket) != before.primary);
     let is_it = |backlog: &&Backlog| backlog.bucket == *before.bucket && backlog.mirror == *before.mirror;
     let rows = backlogs.iter().find(is_it).map_or(0, rows);
-    if rows == 0 || !(is_there || has_new_primary) {
+    if rows == 0 || !(is_there || has_new_primary(config, before)) {
         return Ok(());
     }
     Err(MoveError::Undone {

@@ -173,6 +173,11 @@ impl Journal {
         self.reader.is_newest((bucket, mirror), key, generation).await
     }
 
+    /// How many changes of `bucket` are intended of which nobody has said yet what came of them.
+    pub async fn changes_under_way(&self, bucket: &str) -> Result<u64, JournalError> {
+        self.reader.changes_under_way(bucket).await
+    }
+
     /// What each mirror has still to do; one that has nothing to do may be missing. It costs the same however many keys
     /// wait.
     pub async fn backlog(&self) -> Result<Vec<Backlog>, JournalError> {

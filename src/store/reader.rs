@@ -75,6 +75,13 @@ impl Reader {
         Ok(!self.fetch(sql).await?.is_empty())
     }
 
+    pub(super) async fn changes_under_way(&self, bucket: &str) -> Result<u64, JournalError> {
+        let mut sql = self.sql("SELECT COUNT(*) AS total FROM intents WHERE bucket = ");
+        sql.text(bucket);
+        let rows = self.fetch(sql).await?;
+        Ok(rows.first().map(|row| row.unsigned("total")).transpose()?.unwrap_or_default())
+    }
+
     pub(super) async fn backlog(&self) -> Result<Vec<Backlog>, JournalError> {
         let totals = self.sql(
             "SELECT bucket, mirror, kind, CAST(SUM(total) AS BIGINT) AS total FROM backlogs \

@@ -16,6 +16,8 @@ use crate::support::{
     gateway::TestGateway,
     memory_store::MemoryStore,
     mirrored::{Beside, DEAD_MIRRORS, with_mirrors},
+    raw::Raw,
+    recorder::Recorder,
     s3_client::{Ask, Mode, S3_KEYS},
     two_stores::{BUCKET, MIRROR, TwoStores, toml},
 };
@@ -144,4 +146,22 @@ async fn a_gateway_keeps_its_configuration_while_a_mirror_lacks_something() {
     assert!(matches!(refused, Err(StartError::Move(MoveError::Undone { .. }))), "{refused:?}");
     assert_eq!(Ask::get("/photos/a").sign().status(&gateway).await, 200, "the old one is in force");
     gateway.reload_toml(&before).await;
+}
+
+#[tokio::test]
+async fn nothing_moves_while_an_upload_is_under_way() {
+    let recorder = Recorder::start().await;
+    let before = with_mirrors(&recorder.endpoint(), S3_KEYS, DEAD_MIRRORS);
+    let gateway = TestGateway::start(&before).await;
+    let mut raw = Raw::connect(gateway.s3()).await;
+    raw.send(Ask::put("/photos/a", Mode::Hash, b"hello").sign().head()).await;
+    raw.send(b"hell").await;
+    recorder.until(|record| !record.is_empty()).await;
+    let moved = before.replace("bucket = \"stored-photos\"", "bucket = \"moved-photos\"");
+    let refused = gateway.try_reload(&moved, gateway.data()).await;
+    let is_refused = matches!(refused, Err(StartError::Move(MoveError::UnderWay { changes: 1, .. })));
+    assert!(is_refused, "{refused:?}");
+    raw.send(b"o").await;
+    assert_eq!(raw.reply().await.status, 200);
+    assert!(recorder.requests()[0].target().starts_with("/stored-photos/"));
 }
