@@ -4,7 +4,7 @@
 //! GET ── 404 here ── deleted since? ─┬─ yes ──▶ 404
 //!                                    └─ no ── old place ──▶ client
 //!                                                └─ fill: a row in the database ── PUT, If-None-Match: * ── row removed
-//! DELETE ── row: deleted ── a fill under way? it is cut off, or waited for ── DELETE here
+//! DELETE ── row: deleted ── a fill under way? it is cut off, or waited for ── DELETE here ── refused? row removed
 //! ```
 //!
 //! The old place is only read. So a delete is remembered here, for as long as the old place could bring the key back; and
@@ -27,6 +27,7 @@ use wharf_wire::names::ObjectKey;
 
 use super::{
     Intents, Mirrors,
+    burial::Burial,
     resync::Place,
     state::{Change, Outcome},
 };
@@ -38,7 +39,7 @@ use crate::{
         checked::{BackfillConfig, BucketConfig},
     },
     server::Drain,
-    store::{FILL_LEASE_SECONDS, Fill, Journal, JournalError},
+    store::{Buried, FILL_LEASE_SECONDS, Fill, Journal, JournalError},
     tenure::Tenure,
     transfer::{Object, Opened, Side, Source, Target, Transfer, TransferError, is_metadata, tags_header},
 };
@@ -117,18 +118,27 @@ impl Mirrors {
         Ok(!journal.is_buried(bucket, key).await?)
     }
 
-    /// Notes that `keys` are about to be deleted. When this returns, nothing of them comes from the old place any more.
-    pub(super) async fn bury(&self, bucket: &BucketConfig, keys: &[&str]) -> Result<(), JournalError> {
-        let journal = self.journal().ok_or(JournalError::Closed)?;
-        if !journal.bury(&bucket.name, keys).await? {
-            return Ok(());
+    /// Notes that `keys` are about to be deleted. When this returns, nothing of them comes from the old place any more, unless
+    /// they turn out not to have been deleted.
+    pub(super) async fn bury(&self, bucket: &BucketConfig, keys: &[&str]) -> Result<Burial, JournalError> {
+        let (journal, drain) = self.journal().zip(self.drain()).ok_or(JournalError::Closed)?;
+        let Buried { is_filling, token } = journal.bury(&bucket.name, keys).await?;
+        let burial = Burial {
+            journal: journal.clone(),
+            drain: drain.clone(),
+            bucket: bucket.name.as_str().into(),
+            keys: keys.iter().copied().map(str::to_owned).collect(),
+            token,
+        };
+        if !is_filling {
+            return Ok(burial);
         }
         self.backfills().cut_off(&bucket.name, keys);
         let ended = async {
             while journal.is_filling(&bucket.name, keys).await? {
                 sleep(LOOK_EVERY).await;
             }
-            Ok(())
+            Ok(burial)
         };
         timeout(DELETE_PATIENCE, ended).await.unwrap_or(Err(JournalError::Filling))
     }

@@ -28,6 +28,8 @@ impl Intents {
 /// What came of an object that the provider gives an error for: nothing, if it is one of S3's refusals.
 fn outcome(error: &DeleteError) -> Outcome {
     match ErrorCode::from_name(&error.code) {
+        // What is not here may still be elsewhere.
+        Some(ErrorCode::NoSuchKey) => Outcome::Unknown,
         Some(code) if code.status().is_client_error() => Outcome::Unchanged,
         Some(_) | None => Outcome::Unknown,
     }

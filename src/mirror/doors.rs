@@ -13,7 +13,7 @@ use std::{
     sync::{Arc, OnceLock},
 };
 
-use http::Response;
+use http::{Response, StatusCode};
 
 use crate::{
     admin::Metrics,
@@ -28,6 +28,7 @@ use crate::{
 
 use super::{
     backfill::Backfills,
+    burial::Burial,
     crash_point::{self, Point},
     moved::{self, MoveError},
     state::{Change, Outcome},
@@ -40,6 +41,8 @@ pub struct Mirrors {
     /// Known with the first configuration that needs it, and so is the tee.
     journal: OnceLock<Journal>,
     tee: OnceLock<Tee>,
+    /// What joins what is done on behalf of clients after their requests.
+    drain: OnceLock<Drain>,
     metrics: Arc<Metrics>,
     backfills: Backfills,
     /// Who is told of changes besides, of buckets with mirrors and without.
@@ -49,8 +52,15 @@ pub struct Mirrors {
 impl Mirrors {
     /// Over a database that need not be open yet.
     pub fn new(store: SharedStore) -> Self {
-        let (journal, tee) = (OnceLock::new(), OnceLock::new());
-        Self { store, journal, tee, metrics: Arc::default(), backfills: Backfills::default(), webhooks: None }
+        Self {
+            store,
+            journal: OnceLock::new(),
+            tee: OnceLock::new(),
+            drain: OnceLock::new(),
+            metrics: Arc::default(),
+            backfills: Backfills::default(),
+            webhooks: None,
+        }
     }
 
     /// The same, and `webhooks` are told what came of each change.
@@ -70,6 +80,10 @@ impl Mirrors {
         Self { metrics, ..self }
     }
 
+    pub(super) fn drain(&self) -> Option<&Drain> {
+        self.drain.get()
+    }
+
     pub(super) fn backfills(&self) -> &Backfills {
         &self.backfills
     }
@@ -79,14 +93,15 @@ impl Mirrors {
         &self.metrics
     }
 
-    /// Takes the journal of the open database if `config` has something to say there. What is sent to mirrors on behalf of
-    /// clients is joined by `doors`.
+    /// Takes the journal of the open database if `config` has something to say there. What is done on behalf of clients after
+    /// their requests is joined by `doors`.
     pub fn prepare(&self, config: &Config, doors: &Drain) {
         if !config.has_mirrors() && !config.has_backfills() {
             return;
         }
         let Some(store) = self.store.get() else { return };
         let journal = self.journal.get_or_init(|| store.journal().clone());
+        self.drain.get_or_init(|| doors.clone());
         self.tee.get_or_init(|| {
             let memory = Memory::new(config.mirroring.tee_memory_bytes_max);
             let tee = Tee::new(journal.clone(), config.mirroring.tee_skew_bytes_max, memory, doors.clone());
@@ -125,17 +140,21 @@ impl Mirrors {
             return Ok(Intents::default());
         }
         let keys: Vec<&str> = keys.collect();
-        if bucket.backfill.is_some() && change == Change::Delete {
-            self.bury(bucket, &keys).await?;
-        }
+        let is_buried = bucket.backfill.is_some() && change == Change::Delete;
+        let burial = if is_buried { Some(self.bury(bucket, &keys).await?) } else { None };
         let watch = self.watch(bucket, &keys, change);
         if bucket.mirrors.is_empty() {
-            return Ok(Intents { watch, ..Intents::default() });
+            return Ok(Intents { watch, burial, ..Intents::default() });
         }
         let mirrors = names(bucket);
         let intent = |key| NewIntent { bucket: &bucket.name, key, change, mirrors: &mirrors, taken_by: None };
-        let own = self.open(&keys.into_iter().map(intent).collect::<Vec<_>>()).await?;
-        Ok(Intents { watch, ..self.intents(own) })
+        match self.open(&keys.into_iter().map(intent).collect::<Vec<_>>()).await {
+            Ok(own) => Ok(Intents { watch, burial, ..self.intents(own) }),
+            Err(error) => {
+                Intents { burial, ..Intents::default() }.settle(Outcome::Unchanged);
+                Err(error)
+            }
+        }
     }
 
     /// Whoever wants to know what becomes of `keys`.
@@ -199,7 +218,7 @@ impl Mirrors {
 
     fn intents(&self, own: Vec<Intent>) -> Intents {
         let tenure = self.tenure().filter(|_| !own.is_empty()).cloned();
-        Intents { own, judge: None, tenure, watch: None }
+        Intents { own, tenure, ..Intents::default() }
     }
 
     /// What intents of `bucket` rest on, where others could take over.
@@ -242,7 +261,7 @@ impl fmt::Debug for Mirrors {
 }
 
 /// What is known of a change when the head of its reply has come, or will not come.
-pub fn outcome(reply: &Result<Response<ReplyStream>, UpstreamError>, may_be_sent_twice: bool) -> Outcome {
+fn outcome(reply: &Result<Response<ReplyStream>, UpstreamError>, may_be_sent_twice: bool) -> Outcome {
     match reply {
         Ok(reply) if reply.status().is_success() => Outcome::Changed,
         // The one before may have done what this one was refused for.
@@ -269,6 +288,8 @@ pub struct Intents {
     tenure: Option<Arc<Tenure>>,
     /// Who tells subscribers.
     watch: Option<Watch>,
+    /// What comes from the old place no more, unless nothing comes of the delete.
+    burial: Option<Burial>,
 }
 
 impl Intents {
@@ -323,10 +344,14 @@ impl Intents {
         if self.is_empty() {
             return Telling::default();
         }
-        let count = self.own.len().max(self.watch.as_ref().map_or(0, Watch::len));
+        let others = [self.watch.as_ref().map_or(0, Watch::len), self.burial.as_ref().map_or(0, Burial::len)];
+        let count = others.into_iter().fold(self.own.len(), usize::max);
         let outcomes: Vec<Outcome> = outcomes.take(count).collect();
         for (intent, outcome) in self.own.into_iter().zip(&outcomes) {
             intent.settle(*outcome);
+        }
+        if let Some(burial) = self.burial {
+            burial.end(&outcomes);
         }
         let have_changed = outcomes.into_iter().map(|outcome| outcome == Outcome::Changed);
         let telling = self.watch.map(|watch| watch.tell(have_changed, etag)).unwrap_or_default();
@@ -339,7 +364,7 @@ impl Intents {
 
     /// Whether there is nothing to settle.
     pub fn is_empty(&self) -> bool {
-        self.own.is_empty() && self.judge.is_none() && self.watch.is_none()
+        self.own.is_empty() && self.judge.is_none() && self.watch.is_none() && self.burial.is_none()
     }
 
     /// Whether mirrors wait for the primary's `ETag`.
@@ -347,11 +372,26 @@ impl Intents {
         self.judge.is_some()
     }
 
+    /// What is known of the change when the head of its reply has come, or will not come.
+    pub fn outcome(
+        &self,
+        reply: &Result<Response<ReplyStream>, UpstreamError>,
+        may_be_sent_twice: bool,
+    ) -> Outcome {
+        let is_missing = matches!(reply, Ok(reply) if reply.status() == StatusCode::NOT_FOUND);
+        match outcome(reply, may_be_sent_twice) {
+            // Some providers say so of an object that is to be deleted, and it stays deleted at the old place.
+            Outcome::Unchanged if is_missing && self.burial.is_some() => Outcome::Unknown,
+            known @ (Outcome::Changed | Outcome::Unchanged | Outcome::Unknown) => known,
+        }
+    }
+
     /// Takes out those of the first `count` keys.
     pub fn take_first(&mut self, count: usize) -> Self {
         let rest = self.own.split_off(count.min(self.own.len()));
         let watch = self.watch.as_mut().map(|watch| watch.take_first(count));
         let own = std::mem::replace(&mut self.own, rest);
-        Self { own, judge: None, tenure: self.tenure.clone(), watch }
+        let burial = self.burial.as_mut().map(|burial| burial.take_first(count));
+        Self { own, judge: None, tenure: self.tenure.clone(), watch, burial }
     }
 }

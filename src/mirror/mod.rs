@@ -5,6 +5,7 @@
 //! is built around that.
 
 pub mod backfill;
+mod burial;
 mod client_upload;
 pub mod crash_point;
 mod deleted;
@@ -19,5 +20,5 @@ pub mod tee;
 pub mod worker;
 
 pub use client_upload::ClientUpload;
-pub use doors::{Intents, Mirrors, outcome};
+pub use doors::{Intents, Mirrors};
 pub use metrics::{MirrorMetrics, ReadKind};

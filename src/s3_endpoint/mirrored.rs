@@ -18,7 +18,7 @@ use crate::{
     config::checked::BucketConfig,
     error::S3Error,
     mirror::{
-        self, Intents,
+        Intents,
         crash_point::{self, Point},
         state::{Change, Outcome},
         tee::is_encrypted_by_customer,
@@ -74,7 +74,7 @@ impl Handling<'_> {
             return Ok((reply?, intents));
         }
         crash_point::reached(Point::PrimaryAnswered);
-        match mirror::outcome(&reply, self.operation().may_be_sent_twice()) {
+        match intents.outcome(&reply, self.operation().may_be_sent_twice()) {
             Outcome::Changed => Ok((reply?, intents)),
             known @ (Outcome::Unchanged | Outcome::Unknown) => {
                 intents.settle(known);

@@ -35,7 +35,16 @@ pub(super) struct Burying {
     pub(super) keys: BTreeSet<Arc<str>>,
 }
 
-/// A step of a copy.
+/// What deletes have found.
+#[derive(Debug, Clone, Copy)]
+pub struct Buried {
+    /// Whether one of the keys may still be written as it was at the old place.
+    pub is_filling: bool,
+    /// By which those are known that were not deleted before.
+    pub token: u64,
+}
+
+/// A step of a copy, or the end of a delete that came to nothing.
 #[derive(Debug)]
 pub(super) struct Filling {
     pub(super) bucket: Arc<str>,
@@ -49,14 +58,20 @@ pub(super) enum FillStep {
     Begin,
     Renew(u64),
     End { token: u64, is_unsure: bool },
+    Exhume(u64),
 }
 
 impl Journal {
-    /// Notes that `keys` are about to be deleted, and so never come from the old place again. Returns whether one of them
-    /// may still be written from there.
-    pub async fn bury(&self, bucket: &str, keys: &[&str]) -> Result<bool, JournalError> {
+    /// Notes that `keys` are about to be deleted, and so never come from the old place again.
+    pub async fn bury(&self, bucket: &str, keys: &[&str]) -> Result<Buried, JournalError> {
         let keys = keys.iter().map(|key| Arc::from(*key)).collect();
         self.ask(Command::Bury, Burying { bucket: bucket.into(), keys }).await
+    }
+
+    /// Notes that `key` was not deleted after all, unless another delete of it came before or since.
+    pub async fn exhume(&self, bucket: &str, key: &str, token: u64) -> Result<(), JournalError> {
+        let question = Filling { bucket: bucket.into(), key: key.into(), step: FillStep::Exhume(token) };
+        self.ask(Command::Fill, question).await.map(drop)
     }
 
     /// Whether `key` was deleted, and so is nowhere, whatever the old place has.

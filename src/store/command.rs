@@ -8,7 +8,7 @@ use wharf_wire::date::Timestamp;
 use crate::mirror::state::{Change, Claimed, Finish, Finished, Outcome, Side};
 
 use super::{
-    backfill::{Burying, Filling},
+    backfill::{Buried, Burying, Filling},
     change::Mirrors,
     equal::Recording,
     error::JournalError,
@@ -42,7 +42,7 @@ pub(super) enum Command {
     Place(Asked<Placing, ()>),
     Sync(Asked<Syncing, ()>),
     Tee(Asked<TeeNote, ()>),
-    Bury(Asked<Burying, bool>),
+    Bury(Asked<Burying, Buried>),
     Fill(Asked<Filling, Option<u64>>),
     Usage(Asked<UsageWrite, ()>),
     WebhookWrite(Asked<WebhookWrite, u64>),

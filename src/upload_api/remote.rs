@@ -24,7 +24,7 @@ use crate::{
     config::checked::BucketConfig,
     error::{Code, Error},
     mirror::{
-        self, Intents,
+        Intents,
         state::{Change, Outcome},
     },
     transfer::{Sending, Side, TransferError, succeeded},
@@ -93,7 +93,7 @@ impl Remote {
         let may_be_sent_twice = question.operation.may_be_sent_twice();
         let sending = intents.guarded(question.sending);
         let reply = self.send(Question { sending, ..question }).await;
-        let intents = match mirror::outcome(&reply, may_be_sent_twice) {
+        let intents = match intents.outcome(&reply, may_be_sent_twice) {
             Outcome::Changed => intents,
             known @ (Outcome::Unchanged | Outcome::Unknown) => {
                 intents.settle(known);

@@ -16,10 +16,10 @@ use tokio::{
 };
 
 use crate::support::{
-    gateway::TestGateway,
+    gateway::{KEY_CONFIG, TestGateway},
     memory_store::MemoryStore,
     mirrored::{Beside, DEAD_MIRRORS},
-    raw::{Raw, Reply},
+    raw::{Raw, Reply, post},
     recorder::{Answer, Recorded, Recorder},
     s3_client::{Ask, Mode, S3_KEYS, in_front_of},
     store,
@@ -131,6 +131,50 @@ async fn what_was_deleted_does_not_come_back() {
     let many = b"<Delete><Object><Key>cat</Key></Object></Delete>";
     let many = Ask::new(Method::POST, "/photos?delete").body(Mode::Hash, many).sign();
     assert_eq!(many.status(&gateway).await, 200);
+    assert_eq!(get(&gateway, "cat").await.status, 404);
+}
+
+/// A primary that has nothing, and answers deletes with `status`.
+async fn answering_deletes(status: &'static str) -> Recorder {
+    Recorder::answering(move |request| {
+        request.is_complete.then(|| match request.method() {
+            "DELETE" => Answer::new(format!("HTTP/1.1 {status}\r\ncontent-length: 0\r\n\r\n")),
+            _ => missing(request),
+        })
+    })
+    .await
+}
+
+#[tokio::test]
+async fn what_was_not_deleted_is_still_read_at_the_old_place() {
+    let old = MemoryStore::start().await;
+    old.put("old-photos/then/cat", "old");
+    for (status, is_deleted) in
+        [("403 Forbidden", false), ("412 Precondition Failed", false), ("404 Not Found", true)]
+    {
+        let primary = answering_deletes(status).await;
+        let toml = config(&primary.endpoint(), &old.endpoint(), "");
+        let toml = toml.replace("conditional_writes = true\n", "");
+        let gateway = TestGateway::start(&toml).await;
+        let delete = Ask::new(Method::DELETE, "/photos/cat").sign();
+        assert_eq!(delete.status(&gateway).await.to_string(), status[..3]);
+        if is_deleted {
+            assert_eq!(get(&gateway, "cat").await.status, 404, "{status}");
+        } else {
+            until("the object is seen again", async || is_from_old(&get(&gateway, "cat").await)).await;
+        }
+    }
+}
+
+#[tokio::test]
+async fn what_the_upload_api_deletes_does_not_come_back_either() {
+    let (primary, old) = (MemoryStore::start().await, MemoryStore::start().await);
+    old.put("old-photos/then/cat", "old");
+    let toml = format!("{KEY_CONFIG}{}", config(&primary.endpoint(), &old.endpoint(), ""));
+    let gateway = TestGateway::start(&toml).await;
+    let delete = post("/api/v1/upload/photos/delete", r#"{"key":"cat"}"#);
+    let reply = Raw::connect(gateway.api()).await.ask(delete).await;
+    assert_eq!(reply.code(), "FILE_NOT_FOUND", "it is not here");
     assert_eq!(get(&gateway, "cat").await.status, 404);
 }
 

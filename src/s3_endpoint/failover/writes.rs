@@ -29,7 +29,7 @@ use crate::{
     },
     config::checked::{FailoverWrites, MirrorConfig},
     error::S3Error,
-    mirror::{self, Intents, state::Outcome},
+    mirror::{Intents, state::Outcome},
     transfer::{Defaults, Sending, is_metadata},
 };
 
@@ -121,7 +121,7 @@ impl Write<'_> {
         intents: Intents,
         reply: Result<Response<ReplyStream>, UpstreamError>,
     ) -> Result<Response<ReplyStream>, S3Error> {
-        let outcome = mirror::outcome(&reply, false);
+        let outcome = intents.outcome(&reply, false);
         if outcome != Outcome::Changed {
             intents.settle(outcome);
             return reply::succeeded(reply?).await;

@@ -10,7 +10,7 @@ use wharf_wire::s3::Operation;
 
 use super::{look::look, named::Named};
 use crate::{
-    config::checked::Action,
+    config::checked::{Action, BucketConfig},
     error::{Code, Error},
     mirror::state::Change,
     transfer::Sending,
@@ -75,13 +75,13 @@ pub(in crate::upload_api) fn handle<'r>(request: &'r Request<'r>) -> BoxFuture<'
 }
 
 /// Deletes the object; the headers of the provider's reply. S3 deletes what is not there with success, so it is looked for
-/// first. What is missing at the primary may still be at a mirror, so there the delete takes its way all the same.
+/// first. What is missing here may still be at a mirror, or where the bucket was before: there the delete takes its way all the same.
 async fn delete(request: &Request<'_>, named: &Named<'_>) -> Result<HeaderMap, Error> {
     let remote = request.remote()?;
     let missing = missing(&remote, named).await?;
-    let is_mirrored = request.target.configured.is_some_and(|bucket| !bucket.mirrors.is_empty());
+    let may_be_elsewhere = |bucket: &BucketConfig| !bucket.mirrors.is_empty() || bucket.backfill.is_some();
     if let Some(missing) = &missing
-        && !is_mirrored
+        && !request.target.configured.is_some_and(may_be_elsewhere)
     {
         return Err(missing.clone());
     }
