@@ -8,10 +8,13 @@
 //! check and the connection gains nothing. Each reach has a pool of its own: a connection that was made for the operator's
 //! endpoint is never lent to a caller's.
 
+mod arriving;
 mod body;
 mod connect;
 mod error;
+mod http1;
 mod patience;
+mod pool;
 mod reply;
 mod sending;
 mod socket;
@@ -21,15 +24,12 @@ use std::{pin::pin, sync::Arc, time::Duration};
 use bytes::Bytes;
 use http::{Request, Response};
 use hyper::body::Body;
-use hyper_util::{
-    client::legacy::{Client, ResponseFuture},
-    rt::{TokioExecutor, TokioTimer},
-};
 use rustls::{ClientConfig, RootCertStore, pki_types::CertificateDer};
 use tokio::time::{timeout, timeout_at};
 
 use self::{
     connect::{Connector, Resolver},
+    pool::Pool,
     sending::{Sending, Tracked, Turn},
 };
 use crate::{clock, config::checked::Timeouts};
@@ -42,23 +42,6 @@ pub use reply::ReplyStream;
 /// How many times longer than others a request may take that has the provider copy or assemble an object. That takes
 /// minutes where an object is large, and not every store sends something on the way.
 const SLOW_FACTOR: u32 = 20;
-
-/// Idle connections that are kept per host.
-const IDLE_PER_HOST_MAX: usize = 32;
-
-/// Bytes that a connection reads or writes at once, and so about half of what it holds. Less costs system calls; more
-/// buys none.
-const BUFFER_BYTES: usize = 128 * 1024;
-/// A shared HTTP/2 connection whose peer is gone would fail request after request until TCP gives up.
-const PING_INTERVAL: Duration = Duration::from_secs(15);
-
-/// What the peer may send of one HTTP/2 reply before it is read: what a slow reader makes Wharf hold.
-const STREAM_WINDOW: u32 = 256 * 1024;
-/// The same of all replies of one connection, which they share. It is the highest that HTTP/2 has, so that it never holds
-/// up a reply because others are not read; the requests in flight bound what is held.
-const CONNECTION_WINDOW: u32 = (1 << 31) - 1;
-
-type Pool = Client<Connector, Tracked>;
 
 /// What kind of server the peer is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -107,8 +90,10 @@ impl Upstream {
         more_roots: &[CertificateDer<'static>],
     ) -> Result<Self, UpstreamError> {
         let tls = tls_config(more_roots)?;
-        let [anywhere, public] = [Reach::Anywhere, Reach::Public]
-            .map(|reach| pool(Connector::new(&tls, peer, Resolver::from(reach), timeouts), peer));
+        let [anywhere, public] = [Reach::Anywhere, Reach::Public].map(|reach| {
+            let connector = Connector::new(&tls, peer, Resolver::from(reach), timeouts);
+            Pool::new(connector, peer.idle_timeout())
+        });
         Ok(Self { anywhere, public, tls: Arc::new(tls), timeouts, peer })
     }
 
@@ -142,7 +127,8 @@ impl Upstream {
         body.check().map_err(UpstreamError::Body)?;
         let body = Tracked::new(body);
         let sending = body.sending();
-        let reply = pool.request(Request::from_parts(head, body));
+        // On the heap: both waits have room for it otherwise, and so has whatever waits for this.
+        let reply = Box::pin(pool.request(Request::from_parts(head, body)));
         let reply = match &sending {
             None => timeout(self.timeouts.first_byte, reply)
                 .await
@@ -161,7 +147,7 @@ impl Upstream {
             },
             Err(error) => Err(match sending.and_then(|sending| self.failure(&sending)) {
                 Some(failure) => UpstreamError::Body(failure),
-                None => UpstreamError::of_client(&error),
+                None => error,
             }),
         }
     }
@@ -185,11 +171,11 @@ impl Upstream {
     }
 
     /// Waits for `reply` while the body streams. Dropped, it breaks the request off.
-    async fn while_sending(
+    async fn while_sending<T>(
         &self,
         sending: &Sending,
-        reply: ResponseFuture,
-    ) -> Result<<ResponseFuture as Future>::Output, UpstreamError> {
+        reply: impl Future<Output = T>,
+    ) -> Result<T, UpstreamError> {
         let Timeouts { first_byte, stall, .. } = self.timeouts;
         let mut reply = pin!(reply);
         loop {
@@ -242,20 +228,6 @@ impl Upstream {
             .await
             .unwrap_or(Err(UpstreamError::Timeout(self.timeouts.connect)))
     }
-}
-
-fn pool(connector: Connector, peer: Peer) -> Pool {
-    Client::builder(TokioExecutor::new())
-        .pool_timer(TokioTimer::new())
-        .pool_idle_timeout(peer.idle_timeout())
-        .pool_max_idle_per_host(IDLE_PER_HOST_MAX)
-        .http1_max_buf_size(BUFFER_BYTES)
-        .timer(TokioTimer::new())
-        .http2_keep_alive_interval(PING_INTERVAL)
-        .http2_adaptive_window(false)
-        .http2_initial_stream_window_size(STREAM_WINDOW)
-        .http2_initial_connection_window_size(CONNECTION_WINDOW)
-        .build(connector)
 }
 
 fn tls_config(more_roots: &[CertificateDer<'static>]) -> Result<ClientConfig, UpstreamError> {

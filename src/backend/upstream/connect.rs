@@ -1,7 +1,7 @@
 //! From a host name to a connection: resolve, guard, connect, shake hands.
 
 use std::{
-    error::Error,
+    future::poll_fn,
     io,
     net::{IpAddr, SocketAddr},
     pin::Pin,
@@ -50,11 +50,20 @@ pub struct Handshake {
     pub version: String,
 }
 
-type BoxError = Box<dyn Error + Send + Sync>;
+/// A connection, before HTTP is spoken over it.
+pub(super) type Stream = MaybeHttpsStream<Socket>;
+
+/// Whether the peer has chosen HTTP/2.
+pub(super) fn speaks_http2(stream: &Stream) -> bool {
+    match stream {
+        MaybeHttpsStream::Http(_) => false,
+        MaybeHttpsStream::Https(tls) => tls.inner().get_ref().1.alpn_protocol() == Some(b"h2"),
+    }
+}
+
 type BoxFuture<T, E> = Pin<Box<dyn Future<Output = Result<T, E>> + Send>>;
 
-/// Connects where its reach allows: name, TCP and TLS within one time. The pool's plug point is a tower service, and so
-/// this is one.
+/// Connects where its reach allows: name, TCP and TLS within one time.
 #[derive(Debug, Clone)]
 pub(super) struct Connector {
     https: HttpsConnector<Tcp>,
@@ -71,23 +80,17 @@ impl Connector {
         };
         Self { https, timeout: connect }
     }
-}
 
-impl Service<Uri> for Connector {
-    type Response = MaybeHttpsStream<Socket>;
-    type Error = BoxError;
-    type Future = BoxFuture<Self::Response, BoxError>;
-
-    fn poll_ready(&mut self, context: &mut Context<'_>) -> Poll<Result<(), BoxError>> {
-        self.https.poll_ready(context)
-    }
-
-    fn call(&mut self, uri: Uri) -> Self::Future {
-        let (connecting, limit) = (self.https.call(uri), self.timeout);
-        Box::pin(async move {
-            let late = || UpstreamError::Connect(format!("none within {} seconds", limit.as_secs_f32()));
-            timeout(limit, connecting).await.map_err(|_| late())?
-        })
+    /// A connection to the host and port of `uri`.
+    pub(super) async fn connect(&self, uri: Uri) -> Result<Stream, UpstreamError> {
+        let mut https = self.https.clone();
+        let steps = async {
+            poll_fn(|context| https.poll_ready(context)).await?;
+            https.call(uri).await
+        };
+        let late = || UpstreamError::Connect(format!("none within {} seconds", self.timeout.as_secs_f32()));
+        let connected = timeout(self.timeout, steps).await.map_err(|_| late())?;
+        connected.map_err(|error| UpstreamError::of_connecting(error.as_ref()))
     }
 }
 

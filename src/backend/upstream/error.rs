@@ -58,17 +58,13 @@ impl UpstreamError {
         }
     }
 
-    /// Of a request that got no reply.
-    pub(super) fn of_client(error: &hyper_util::client::legacy::Error) -> Self {
-        if error.is_connect() {
-            Self::of_causes(error, Self::Connect)
-        } else {
-            Self::of_causes(error, Self::Http)
-        }
+    /// Of a connection that was not made.
+    pub(super) fn of_connecting(error: &(dyn Error + 'static)) -> Self {
+        Self::of_causes(error, Self::Connect)
     }
 
-    /// Of a reply that broke off.
-    pub(super) fn of_body(error: &hyper::Error) -> Self {
+    /// Of a request that got no reply, or of a reply that broke off.
+    pub(super) fn of_hyper(error: &hyper::Error) -> Self {
         Self::of_causes(error, Self::Http)
     }
 

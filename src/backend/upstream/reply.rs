@@ -11,9 +11,9 @@ use std::{
 use bytes::{Bytes, BytesMut};
 use http::{Response, Version, header};
 use http_body_util::BodyExt;
-use hyper::body::{Body, Frame, Incoming, SizeHint};
+use hyper::body::{Body, Frame, SizeHint};
 
-use super::{UpstreamError, patience::Patience, sending::Sending};
+use super::{UpstreamError, arriving::Arriving, patience::Patience, sending::Sending};
 use crate::backend::origin::Slot;
 
 /// Whether nothing but a closed connection ends `reply`: cut short, it would look complete.
@@ -32,7 +32,7 @@ pub(super) fn ends_with_connection<B: Body>(reply: &Response<B>) -> bool {
 pub struct ReplyStream {
     /// What was looked at already.
     front: Option<Bytes>,
-    body: Incoming,
+    body: Arriving,
     stall: Duration,
     silence: Patience,
     request: Option<Arc<Sending>>,
@@ -41,7 +41,7 @@ pub struct ReplyStream {
 }
 
 impl ReplyStream {
-    pub(super) fn new(body: Incoming, stall: Duration, request: Option<Arc<Sending>>) -> Self {
+    pub(super) fn new(body: Arriving, stall: Duration, request: Option<Arc<Sending>>) -> Self {
         Self { front: None, body, stall, silence: Patience::default(), request, slot: None }
     }
 
@@ -76,7 +76,7 @@ impl ReplyStream {
         match Pin::new(&mut self.body).poll_frame(context) {
             Poll::Ready(frame) => {
                 self.silence.restart();
-                Poll::Ready(frame.map(|frame| frame.map_err(|error| UpstreamError::of_body(&error))))
+                Poll::Ready(frame.map(|frame| frame.map_err(|error| UpstreamError::of_hyper(&error))))
             }
             Poll::Pending => {
                 ready!(self.silence.poll(self.stall, context));

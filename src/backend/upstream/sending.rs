@@ -6,7 +6,8 @@
 //!  stall                      (its maker's timeouts)                                        first byte
 //! ```
 //!
-//! The body is polled by the connection's task, and the reply is awaited in the request's: they share one [`Sending`].
+//! The body is polled where its connection is driven (over HTTP/2 by a task of hyper's), and the reply is awaited by the
+//! request: they share one [`Sending`].
 
 use std::{
     pin::Pin,

@@ -20,7 +20,7 @@ use hyper_util::{
 };
 use tokio::net::TcpStream;
 
-use super::patience::Patience;
+use super::{UpstreamError, patience::Patience};
 
 /// The connection.
 #[derive(Debug)]
@@ -45,8 +45,9 @@ impl Socket {
         context: &mut Context<'_>,
     ) -> Poll<io::Result<usize>> {
         let Poll::Ready(written) = polled else {
-            let timed_out = || Err(io::Error::new(io::ErrorKind::TimedOut, "the peer takes nothing"));
-            return self.stuck.poll(self.stall, context).map(|()| timed_out());
+            let late = UpstreamError::Timeout(self.stall);
+            let ready = self.stuck.poll(self.stall, context);
+            return ready.map(|()| Err(io::Error::new(io::ErrorKind::TimedOut, late)));
         };
         self.stuck.restart();
         self.is_broken = written.is_err();

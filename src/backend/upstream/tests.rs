@@ -3,7 +3,10 @@ use std::{convert::Infallible, net::SocketAddr};
 use http::{StatusCode, Version, header};
 use http_body_util::{BodyExt, Full};
 use hyper::{body::Incoming, service::service_fn};
-use hyper_util::{rt::TokioIo, server::conn::auto};
+use hyper_util::{
+    rt::{TokioExecutor, TokioIo},
+    server::conn::auto,
+};
 use rustls::{ServerConfig, pki_types::PrivateKeyDer};
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
@@ -15,6 +18,7 @@ use tokio_rustls::TlsAcceptor;
 use super::*;
 
 mod bodies;
+mod connections;
 
 const SHORT: Timeouts = Timeouts {
     connect: Duration::from_secs(5),

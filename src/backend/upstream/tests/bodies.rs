@@ -379,7 +379,7 @@ async fn the_next_address_is_tried_when_one_refuses() {
     resolver.fixed = Some(["127.0.0.2:0", "127.0.0.1:0"].map(|address| address.parse().unwrap()).to_vec());
     let mut client = client(LONG);
     let connector = Connector::new(&tls_config(&[]).unwrap(), Peer::Store, resolver, LONG);
-    client.anywhere = pool(connector, Peer::Store);
+    client.anywhere = Pool::new(connector, Peer::Store.idle_timeout());
     let reply = whole(&client, &format!("http://two.example:{port}/"), 10).await.unwrap();
     assert_eq!(reply.body(), "ok");
 }
