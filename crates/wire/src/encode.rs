@@ -173,14 +173,16 @@ fn decode(text: &str, plain: impl Fn(u8) -> u8) -> Vec<u8> {
 }
 
 fn unescape<'a>((digits, after): (&[u8; 2], &'a [u8])) -> Option<(u8, &'a [u8])> {
-    let [high, low] = digits.map(|digit| char::from(digit).to_digit(16));
-    let byte = u8::try_from(high? << 4 | low?).ok()?;
+    let [high, low] = *digits;
+    let digit = |byte| char::from(byte).to_digit(16);
+    let byte = u8::try_from(digit(high)? << 4 | digit(low)?).ok()?;
     Some((byte, after))
 }
 
 /// `byte` in upper-case hexadecimal, as a percent escape has it.
 fn hex_pair(byte: u8) -> [u8; 2] {
-    [byte >> 4, byte & 15].map(|digit| if digit < 10 { b'0' + digit } else { b'A' + digit - 10 })
+    let digit = |value| if value < 10 { b'0' + value } else { b'A' + value - 10 };
+    [digit(byte >> 4), digit(byte & 15)]
 }
 
 #[cfg(test)]

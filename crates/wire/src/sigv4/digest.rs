@@ -14,9 +14,9 @@ impl HexDigest {
 
     pub(super) fn new(digest: &[u8; 32]) -> Self {
         let mut text = [0; 64];
+        // Not by `map`, of which the compiler makes calls: four digests of a request took a fifteenth of its instructions.
         for (pair, byte) in text.as_chunks_mut::<2>().0.iter_mut().zip(digest) {
-            *pair =
-                [byte >> 4, byte & 15].map(|digit| if digit < 10 { b'0' + digit } else { b'a' + digit - 10 });
+            *pair = [hex_digit(byte >> 4), hex_digit(byte & 15)];
         }
         Self(text)
     }
@@ -32,6 +32,11 @@ impl HexDigest {
     pub fn as_str(&self) -> &str {
         str::from_utf8(&self.0).unwrap_or_default()
     }
+}
+
+/// `value` is below 16.
+const fn hex_digit(value: u8) -> u8 {
+    if value < 10 { b'0' + value } else { b'a' + value - 10 }
 }
 
 impl fmt::Debug for HexDigest {
