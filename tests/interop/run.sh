@@ -88,6 +88,9 @@ need_wharf() {
 
 start_servers() {
   say "starting the servers"
+  # Empty ones: what former runs left would in the end take up all volumes of SeaweedFS.
+  "$servers/rclone.sh" wipe
+  "$servers/seaweedfs.sh" wipe
   "$servers/rclone.sh" start
   eval "$("$servers/rclone.sh" env)"
   export RCLONE_ENDPOINT=$S3_ENDPOINT
