@@ -23,6 +23,10 @@ pub use s3::{S3Error, provider_message, render_s3};
 const NOT_RECORDED: &str = "The change was made, but what subscribers of webhooks are to be told of it cannot be recorded now. \
     Make it again, so that they are.";
 
+/// What a client is told that asks the provider about an object of which a mirror has a newer one.
+const BEHIND: &str = "A mirror took a newer object while the provider behind this bucket was down, and it has not been copied back \
+    yet. Nothing was changed. Try again later.";
+
 /// Who is at fault.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Fault {

@@ -4,9 +4,10 @@
 
 use http::StatusCode;
 
-use super::{Code, Error, NOT_RECORDED};
+use super::{BEHIND, Code, Error, NOT_RECORDED};
 use crate::{
     backend::upstream::UpstreamError,
+    mirror::Behind,
     store::JournalError,
     transfer::{Answer, TransferError},
     webhooks::NotRecorded,
@@ -105,6 +106,16 @@ impl From<JournalError> for Error {
             "This bucket is mirrored, and its changes cannot be noted now. Nothing was changed. Try again.";
         let cause = format!("{error}; until the database can be written again, see its disk and [store]");
         Self::new(Code::JournalUnavailable, message).cause(cause)
+    }
+}
+
+impl From<Behind> for Error {
+    /// What the provider would answer about is not the newest object.
+    fn from(error: Behind) -> Self {
+        match error {
+            Behind::Mirror(_) => Self::new(Code::UpstreamBusy, BEHIND).cause(error.to_string()),
+            Behind::Journal(error) => error.into(),
+        }
     }
 }
 

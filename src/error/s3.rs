@@ -14,9 +14,10 @@ use wharf_wire::{
     xml::{self, ErrorDocument},
 };
 
-use super::{Error, Fault, NOT_RECORDED};
+use super::{BEHIND, Error, Fault, NOT_RECORDED};
 use crate::{
     backend::upstream::UpstreamError,
+    mirror::Behind,
     store::JournalError,
     tenure::TenureOver,
     transfer::{Answer, TransferError},
@@ -267,6 +268,18 @@ impl From<JournalError> for S3Error {
         let cause = format!("{error}; {hint}");
         let retry_after = Some(JOURNAL_RETRY_AFTER);
         Self { retry_after, ..Self::new(ErrorCode::ServiceUnavailable, message).cause(cause) }
+    }
+}
+
+impl From<Behind> for S3Error {
+    /// What the provider would answer about is not the newest object.
+    fn from(error: Behind) -> Self {
+        match error {
+            Behind::Mirror(_) => {
+                Self::new(ErrorCode::ServiceUnavailable, BEHIND).cause(error.to_string()).of_upstream()
+            }
+            Behind::Journal(error) => error.into(),
+        }
     }
 }
 

@@ -4,6 +4,7 @@
 //! primary holds by then, so it converges in whatever order writes raced. `state` is the pure heart of it; what does IO
 //! is built around that.
 
+mod ahead;
 pub mod backfill;
 mod burial;
 mod client_upload;
@@ -19,6 +20,7 @@ pub mod sweep;
 pub mod tee;
 pub mod worker;
 
+pub use ahead::Behind;
 pub use client_upload::ClientUpload;
 pub use doors::{Intents, Mirrors};
 pub use metrics::{MirrorMetrics, ReadKind};

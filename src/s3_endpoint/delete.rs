@@ -14,7 +14,7 @@ use wharf_wire::{
 };
 
 use super::{
-    Content, body,
+    Content, body, failover,
     forward::{Handling, Sending},
     list, reply, rights,
 };
@@ -36,7 +36,8 @@ pub(super) async fn objects(
     let headers = handling.headers()?;
     let document = body::document(handling, incoming).await?;
     let Delete { objects, quiet } = xml::read_delete(&document).map_err(malformed)?;
-    let (allowed, errors) = sort(handling, objects);
+    let (mut allowed, mut errors) = sort(handling, objects);
+    hold_back(handling, &mut allowed, &mut errors).await;
     let mut result = DeleteResult { deleted: Vec::new(), errors };
     let mut intents = handling.intend_all(allowed.iter().map(|object| object.key.as_str())).await?;
     let batch_max = handling.place.origin.account().profile().limits.delete_batch_max;
@@ -78,6 +79,33 @@ fn sort(handling: &Handling<'_>, objects: Vec<ObjectToDelete>) -> (Vec<ObjectToD
         }
     }
     (allowed, errors)
+}
+
+/// Takes out those whose conditions the provider would judge by an object that is not the true one.
+async fn hold_back(
+    handling: &Handling<'_>,
+    allowed: &mut Vec<ObjectToDelete>,
+    errors: &mut Vec<DeleteError>,
+) {
+    if !failover::may_be_elsewhere(handling) || !allowed.iter().any(has_conditions) {
+        return;
+    }
+    for object in std::mem::take(allowed) {
+        let checked = if has_conditions(&object) {
+            failover::check_object(handling, &object.key).await
+        } else {
+            Ok(())
+        };
+        match checked {
+            Ok(()) => allowed.push(object),
+            Err(error) => errors.push(refused(&object, &error)),
+        }
+    }
+}
+
+fn has_conditions(object: &ObjectToDelete) -> bool {
+    let conditions = [&object.etag, &object.last_modified_time, &object.size];
+    object.version_id.is_none() && conditions.into_iter().any(Option::is_some)
 }
 
 fn check(handling: &Handling<'_>, object: &ObjectToDelete) -> Result<(), S3Error> {

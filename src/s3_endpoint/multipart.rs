@@ -6,7 +6,7 @@ use hyper::body::Incoming;
 use wharf_wire::{s3::ErrorCode, xml};
 
 use super::{
-    Content, body,
+    Content, body, failover,
     forward::{Handling, Sending},
     reply,
 };
@@ -41,6 +41,7 @@ pub(super) async fn complete(
     incoming: Incoming,
 ) -> Result<Response<Content>, S3Error> {
     let mut headers = handling.headers()?;
+    failover::check(handling, &headers).await?;
     let mut document = body::document(handling, incoming).await?;
     let parts = xml::read_complete_multipart(&document)
         .map_err(|error| S3Error::new(ErrorCode::MalformedXML, format!("The body is {error}.")))?;

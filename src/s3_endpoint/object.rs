@@ -28,6 +28,7 @@ pub(super) async fn pass(handling: &Handling<'_>, incoming: Incoming) -> Result<
 
 async fn plain(handling: &Handling<'_>) -> Result<Response<Content>, S3Error> {
     let headers = handling.headers()?;
+    failover::check(handling, &headers).await?;
     let intents = handling.intend().await?;
     let reply = reply::pass(handling.change(intents, Sending::without_body(headers)).await?).await?;
     if handling.operation() == Operation::AbortMultipartUpload {
@@ -43,6 +44,7 @@ pub(super) async fn upload(
 ) -> Result<Response<Content>, S3Error> {
     let is_whole = handling.operation() == Operation::PutObject;
     let mut headers = if is_whole { handling.headers_of_new_object()? } else { handling.headers()? };
+    failover::check(handling, &headers).await?;
     let mut teeing =
         if is_whole { handling.teeing_object(&headers)? } else { handling.teeing_part(&headers) };
     let Sent { payload, body } = body::upload(handling, &mut headers, incoming, teeing.as_mut()).await?;
@@ -68,6 +70,7 @@ async fn document(
     if handling.operation() == Operation::RestoreObject && !document.is_empty() {
         check_restore(&document)?;
     }
+    failover::check(handling, &headers).await?;
     let intents = handling.intend().await?;
     reply::pass(handling.change(intents, Sending::document(headers, document)).await?).await
 }

@@ -36,6 +36,7 @@ mod mirror_sync;
 mod mirror_tee;
 mod mirror_tee_locked;
 mod mirror_tee_uploads;
+mod mirror_truth;
 mod mirror_worker;
 mod mirror_worker_faults;
 mod mirror_worker_stalls;

@@ -19,7 +19,7 @@ use http::{HeaderMap, HeaderName, Response};
 use wharf_wire::s3::{CopySource, ErrorCode, Operation, Right};
 
 use super::{
-    Content, Place, accept,
+    Content, Place, accept, failover,
     forward::{Handling, add_defaults},
     mirrored, rights,
 };
@@ -45,7 +45,9 @@ pub(super) async fn copy(handling: &Handling<'_>) -> Result<Response<Content>, S
         }
         mirrored::check_readable(handling, &headers)?;
         add_defaults(&handling.place, &mut headers)?;
+        failover::check(handling, &headers).await?;
     }
+    failover::check_source(handling, &place, &named).await?;
     if Arc::ptr_eq(place.origin, handling.place.origin) {
         return within::copy(handling, &place, &named, headers).await;
     }

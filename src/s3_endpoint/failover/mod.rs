@@ -17,6 +17,7 @@ mod copy;
 mod lent;
 mod resumed;
 mod stores;
+mod truth;
 mod writes;
 
 use http::{HeaderMap, HeaderName, Response, StatusCode, header};
@@ -30,7 +31,7 @@ use super::{
 };
 use crate::{
     backend::upstream::ReplyStream,
-    config::checked::{FailoverReads, FailoverWrites, MirrorConfig},
+    config::checked::{FailoverReads, MirrorConfig},
     error::{Fault, S3Error},
     mirror::{
         ReadKind,
@@ -42,7 +43,11 @@ use conditions::Verdict;
 use copy::{Extent, as_the_primarys, etag_header, forget_the_store, is_of, mark, strong_etag};
 use stores::Stores;
 
-pub(super) use {resumed::Resumed, writes::put};
+pub(super) use {
+    resumed::Resumed,
+    truth::{check, check_object, check_source, may_be_elsewhere},
+    writes::put,
+};
 
 const CUSTOMER_ALGORITHM: HeaderName =
     HeaderName::from_static("x-amz-server-side-encryption-customer-algorithm");
@@ -64,6 +69,7 @@ pub(super) async fn read(handling: &Handling<'_>) -> Result<Response<Content>, S
 async fn here(handling: &Handling<'_>) -> Result<Response<Content>, S3Error> {
     let headers = handling.headers()?;
     let Some(stores) = Stores::of(handling).filter(|_| is_mirrored(handling, &headers)) else {
+        check(handling, &headers).await?;
         return Ok(primary(handling, headers).await?.map(Content::Stream));
     };
     let failover = Failover { handling, stores, headers };
@@ -121,17 +127,15 @@ impl Failover<'_> {
     /// Has the mirror answer that took a write while the primary was down: until that is copied back, the primary has an
     /// older object, even if it serves again. None where there is no such mirror.
     async fn ahead(&self) -> Answer {
-        let bucket = self.handling.place.bucket;
-        if bucket.failover.writes == FailoverWrites::Refuse {
-            return None;
-        }
-        for mirror in &bucket.mirrors {
-            if matches!(self.stores.currency(mirror).await, Currency::Dirty { truth: Side::Mirror, .. }) {
+        let (bucket, key) = (self.handling.place.bucket, self.handling.key()?);
+        match self.handling.endpoint.mirrors.ahead(bucket, key.as_str()).await {
+            Ok(None) => None,
+            Ok(Some(mirror)) => {
                 let answer = self.counted(mirror, self.as_it_is(mirror, false).await);
-                return answer.or_else(|| Some(Err(unserved(&ErrorCode::ServiceUnavailable.into()))));
+                answer.or_else(|| Some(Err(unserved(&ErrorCode::ServiceUnavailable.into()))))
             }
+            Err(error) => Some(Err(error.into())),
         }
-        None
     }
 
     /// Has the first mirror answer that can.

@@ -37,6 +37,8 @@ const STORAGE_CLASS: HeaderName = HeaderName::from_static("x-amz-storage-class")
 const TAGGING: HeaderName = HeaderName::from_static("x-amz-tagging");
 /// What the headers about encryption begin with.
 const ENCRYPTION: &str = "x-amz-server-side-encryption";
+/// What those begin with that bring a client's own key, which is no place's matter: a mirror would store the object without it.
+const CUSTOMER_KEY: &str = "x-amz-server-side-encryption-customer-";
 const STORED_AT: HeaderName = HeaderName::from_static("x-wharf-stored-at");
 
 /// Sends a new object to the primary, or where that is certainly down to a mirror that may take it. Gives a success, with
@@ -160,7 +162,8 @@ impl Write<'_> {
 
 /// Whether a header says how its place keeps an object.
 fn is_of_the_place(name: &HeaderName) -> bool {
-    *name == STORAGE_CLASS || name.as_str().starts_with(ENCRYPTION)
+    let is_of_encryption = name.as_str().starts_with(ENCRYPTION) && !name.as_str().starts_with(CUSTOMER_KEY);
+    *name == STORAGE_CLASS || is_of_encryption
 }
 
 /// Whether a mirror can do all that a header asks for, and the primary later.
@@ -169,4 +172,19 @@ fn can_be_mirrored(name: &HeaderName) -> bool {
         matches!(name.as_str(), "content-md5" | "x-amz-trailer" | "x-amz-decoded-content-length")
             || name.as_str().starts_with("x-amz-checksum-");
     is_of_the_request || is_of_the_place(name) || is_metadata(name) || *name == TAGGING
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_mirror_takes_nothing_that_a_client_wants_encrypted_with_its_own_key() {
+        let can_be = |name: &'static str| can_be_mirrored(&HeaderName::from_static(name));
+        assert!(can_be("x-amz-server-side-encryption") && can_be("x-amz-storage-class"));
+        for part in ["algorithm", "key", "key-md5"] {
+            let name = format!("x-amz-server-side-encryption-customer-{part}");
+            assert!(!can_be_mirrored(&HeaderName::try_from(name).unwrap()), "{part}");
+        }
+    }
 }

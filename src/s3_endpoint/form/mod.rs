@@ -65,6 +65,7 @@ pub(super) async fn post(
     caller.standing.tighten(endpoint.rate_limits.provider(&place.bucket.provider, 1)?);
     let handling = Handling { endpoint, call: &put, place };
     let headers = handling.headers_of_new_object()?;
+    failover::check(&handling, &headers).await?;
     let put_bytes_max = place.origin.account().profile().limits.put_bytes_max;
     let stored = match file_bytes {
         Some(bytes) if bytes <= put_bytes_max => whole(&handling, headers, source, (file, bytes)).await?,

@@ -78,7 +78,7 @@ pub(in crate::upload_api) fn handle<'r>(request: &'r Request<'r>) -> BoxFuture<'
 /// first. What is missing here may still be at a mirror, or where the bucket was before: there the delete takes its way all the same.
 async fn delete(request: &Request<'_>, named: &Named<'_>) -> Result<HeaderMap, Error> {
     let remote = request.remote()?;
-    let missing = missing(&remote, named).await?;
+    let missing = missing(request, &remote, named).await?;
     let may_be_elsewhere = |bucket: &BucketConfig| !bucket.mirrors.is_empty() || bucket.backfill.is_some();
     if let Some(missing) = &missing
         && !request.target.configured.is_some_and(may_be_elsewhere)
@@ -98,13 +98,16 @@ async fn delete(request: &Request<'_>, named: &Named<'_>) -> Result<HeaderMap, E
 
 /// That the object is not there, if that is known. Whoever may delete need not be able to read; and who names a version has
 /// seen it, or names a delete marker, of which `HEAD` knows nothing.
-async fn missing(remote: &Remote, named: &Named<'_>) -> Result<Option<Error>, Error> {
+async fn missing(request: &Request<'_>, remote: &Remote, named: &Named<'_>) -> Result<Option<Error>, Error> {
     if named.has_version() {
         return Ok(None);
     }
     match look(remote, named, HeaderMap::new()).await.map_err(|error| named.refused(error)) {
         Ok(_) => Ok(None),
-        Err(error) if error.code == Code::FileNotFound => Ok(Some(error)),
+        Err(error) if error.code == Code::FileNotFound => {
+            let is_known = named.check_not_behind(request).await.is_ok();
+            Ok(is_known.then_some(error))
+        }
         Err(error) if error.code == Code::AccessDenied => Ok(None),
         Err(error) => Err(error),
     }

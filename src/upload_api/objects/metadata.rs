@@ -49,6 +49,7 @@ pub(in crate::upload_api) fn handle<'r>(request: &'r Request<'r>) -> BoxFuture<'
 
 /// Asks for everything that a description has.
 pub(super) async fn headers(request: &Request<'_>, named: &Named<'_>) -> Result<HeaderMap, Error> {
+    named.check_not_behind(request).await?;
     let asked = HeaderMap::from_iter([(CHECKSUM_MODE, ENABLED)]);
     look(&request.remote()?, named, asked).await.map_err(|error| named.refused(error))
 }

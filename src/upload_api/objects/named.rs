@@ -49,6 +49,16 @@ impl<'r> Named<'r> {
         Some(Self { key: whole_key, whole, parameters: Parameters::default() })
     }
 
+    /// Makes sure that the provider has the newest, where that is asked for.
+    pub(super) async fn check_not_behind(&self, request: &Request<'_>) -> Result<(), Error> {
+        match request.target.configured {
+            Some(bucket) if !self.has_version() => {
+                Ok(request.parts.mirrors.check_not_behind(bucket, self.key).await?)
+            }
+            Some(_) | None => Ok(()),
+        }
+    }
+
     /// Whether a version was named.
     pub(super) fn has_version(&self) -> bool {
         self.parameters.version_id().is_some()
