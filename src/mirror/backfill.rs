@@ -20,7 +20,7 @@ use std::{
 use http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
 use thiserror::Error;
 use tokio::{
-    sync::Notify,
+    sync::{Notify, futures::OwnedNotified},
     time::{sleep, timeout},
 };
 use wharf_wire::names::ObjectKey;
@@ -54,6 +54,8 @@ const FILLS_MAX: usize = 32;
 const RENEW_EVERY: Duration = Duration::from_secs(5);
 /// A delete that has to wait for a fill for longer is refused, and the client may try again.
 const DELETE_PATIENCE: Duration = Duration::from_secs(10);
+/// A request that needs the object here waits so long for its copy, and then the client may try again.
+const FILL_PATIENCE: Duration = Duration::from_secs(10);
 /// Between two looks of a delete that waits.
 const LOOK_EVERY: Duration = Duration::from_millis(50);
 
@@ -70,6 +72,8 @@ struct Running {
     tenure: Arc<Tenure>,
     /// Told when its key is deleted.
     deleted: Notify,
+    /// Tells when it has ended.
+    ended: Arc<Notify>,
 }
 
 /// Takes a fill off the list when it has ended, however it has.
@@ -103,6 +107,12 @@ enum FillError {
     Unconfigured,
     #[error("it was deleted meanwhile")]
     Deleted,
+}
+
+impl Wanted {
+    fn name(&self) -> Name {
+        (self.bucket.clone(), self.key.as_str().to_owned())
+    }
 }
 
 /// The object called `key` where its bucket was before.
@@ -162,6 +172,15 @@ impl Mirrors {
             };
             mirrors.metrics().backfill(bucket, counted);
         });
+    }
+
+    /// The same, and waits for it, as long as a client may wait. What came of it is to be looked for.
+    pub async fn bring(self: &Arc<Self>, wanted: Wanted, drain: &Drain) {
+        self.keep(wanted.clone(), drain);
+        if let Some(ended) = self.backfills().end_of(&wanted) {
+            // It goes on without the client.
+            let _ = timeout(FILL_PATIENCE, ended).await;
+        }
     }
 
     /// Whether the object was written; if not, somebody else was first.
@@ -263,15 +282,21 @@ async fn until_cut_off(journal: &Journal, fill: &mut Fill, running: &Running, dr
 impl Backfills {
     /// Lists a fill; none if the key is being filled, or there are too many.
     fn list(&self, wanted: &Wanted, clock: Clock) -> Option<Listed> {
-        let name = (wanted.bucket.clone(), wanted.key.as_str().to_owned());
+        let name = wanted.name();
         let mut fills = self.fills();
         if fills.len() >= FILLS_MAX || fills.contains_key(&name) {
             return None;
         }
         let tenure = Arc::new(Tenure::new(clock, Duration::from_secs(FILL_LEASE_SECONDS)));
-        let running = Arc::new(Running { tenure, deleted: Notify::new() });
+        let running = Arc::new(Running { tenure, deleted: Notify::new(), ended: Arc::default() });
         fills.insert(name.clone(), Arc::clone(&running));
         Some(Listed { fills: self.clone(), name, running })
+    }
+
+    /// The end of the fill of this object, if it is under way.
+    fn end_of(&self, wanted: &Wanted) -> Option<OwnedNotified> {
+        let fills = self.fills();
+        fills.get(&wanted.name()).map(|running| Arc::clone(&running.ended).notified_owned())
     }
 
     fn cut_off(&self, bucket: &str, keys: &[&str]) {
@@ -291,5 +316,6 @@ impl Backfills {
 impl Drop for Listed {
     fn drop(&mut self) {
         self.fills.fills().remove(&self.name);
+        self.running.ended.notify_waiters();
     }
 }

@@ -30,7 +30,11 @@ async fn plain(handling: &Handling<'_>) -> Result<Response<Content>, S3Error> {
     let headers = handling.headers()?;
     failover::check(handling, &headers).await?;
     let intents = handling.intend().await?;
-    let reply = reply::pass(handling.change(intents, Sending::without_body(headers)).await?).await?;
+    let reply = reply::pass(handling.change(intents, Sending::without_body(headers)).await?).await;
+    if failover::is_read_elsewhere(handling.operation()) {
+        return failover::or_elsewhere(handling, reply).await;
+    }
+    let reply = reply?;
     if handling.operation() == Operation::AbortMultipartUpload {
         handling.abort_upload();
     }

@@ -20,6 +20,7 @@ mod config_check;
 mod config_watch;
 mod embedded_store;
 mod mirror_backfill;
+mod mirror_backfill_truth;
 mod mirror_commands;
 mod mirror_config;
 mod mirror_doors;

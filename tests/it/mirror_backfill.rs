@@ -29,7 +29,7 @@ const PATIENCE: Duration = Duration::from_secs(30);
 const PAUSE: Duration = Duration::from_millis(20);
 
 /// `photos` at `primary`, which was below `then/` at `old` before.
-fn config(primary: &str, old: &str, more: &str) -> String {
+pub(crate) fn config(primary: &str, old: &str, more: &str) -> String {
     let here = in_front_of(primary, S3_KEYS);
     let here = here.replace("[providers.store]\n", "[providers.store]\nconditional_writes = true\n");
     let old = store::provider("old", old);
@@ -40,15 +40,15 @@ fn config(primary: &str, old: &str, more: &str) -> String {
     )
 }
 
-async fn get(gateway: &TestGateway, key: &str) -> Reply {
+pub(crate) async fn get(gateway: &TestGateway, key: &str) -> Reply {
     Ask::get(&format!("/photos/{key}")).sign().send(gateway).await
 }
 
-fn is_from_old(reply: &Reply) -> bool {
+pub(crate) fn is_from_old(reply: &Reply) -> bool {
     reply.header("x-wharf-served-from") == Some("old")
 }
 
-async fn until(what: &str, is_so: impl AsyncFn() -> bool) {
+pub(crate) async fn until(what: &str, is_so: impl AsyncFn() -> bool) {
     let wait = async {
         while !is_so().await {
             sleep(PAUSE).await;
@@ -57,12 +57,12 @@ async fn until(what: &str, is_so: impl AsyncFn() -> bool) {
     assert!(timeout(PATIENCE, wait).await.is_ok(), "never came: {what}");
 }
 
-fn counted(outcome: &str, count: u32) -> String {
+pub(crate) fn counted(outcome: &str, count: u32) -> String {
     format!("wharf_backfills_total{{bucket=\"photos\",outcome=\"{outcome}\"}} {count}")
 }
 
 /// Two embedded stores: nothing here, and an object there.
-async fn moved() -> (TestGateway, wharf_demo::Store, wharf_demo::Store) {
+pub(crate) async fn moved() -> (TestGateway, wharf_demo::Store, wharf_demo::Store) {
     let (here, old) = (store::start("stored-photos").await, store::start("old-photos").await);
     let before = in_front_of(&old.endpoint(), S3_KEYS).replace("stored-photos", "old-photos");
     let before = TestGateway::start(&before).await;

@@ -19,7 +19,7 @@ use super::{
 use crate::{
     error::{Fault, S3Error},
     mirror::Intents,
-    transfer::{Opened, Range, Source, Stored, Target, Transfer},
+    transfer::{Opened, Source, Stored, Target, Transfer},
 };
 
 const SOURCE_VERSION_ID: HeaderName = HeaderName::from_static("x-amz-copy-source-version-id");
@@ -28,14 +28,13 @@ const VERSION_ID: HeaderName = HeaderName::from_static("x-amz-version-id");
 /// Up to this the client waits for a proper status: no client gives up so soon.
 const WAIT_BYTES_MAX: u64 = 8 << 20;
 
-/// Copies `range` of `source`, or all of it, to where the request goes. `headers` are those of the request that may pass.
+/// Copies what is `opened` of `source` to where the request goes. `headers` are those of the request that may pass.
 pub(super) async fn copy(
     handling: &Handling<'_>,
     source: Source,
-    range: Option<Range>,
+    opened: Opened,
     headers: HeaderMap,
 ) -> Result<Response<Content>, S3Error> {
-    let opened = source.open(range).await?;
     check_size(handling, &opened)?;
     let target = target(handling, headers, &source, &opened).await?;
     let source_version = opened.headers.get(VERSION_ID).cloned();

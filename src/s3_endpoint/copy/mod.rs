@@ -3,6 +3,7 @@
 //! ```text
 //! x-amz-copy-source ── whose bucket? ── right to read? ─┬─ the same provider: it copies by itself ([`within`])
 //!                                                       └─ another one: GET there, PUT here, streamed ([`between`])
+//!                                    not there yet: GET where its bucket was before, PUT here
 //! ```
 //!
 //! The header names a second bucket and key, so it is read once, checked like an address, and written anew.
@@ -28,6 +29,8 @@ use crate::{error::S3Error, transfer::Range};
 pub(super) use working::Working;
 
 const COPY_SOURCE: HeaderName = HeaderName::from_static("x-amz-copy-source");
+const CUSTOMER_ALGORITHM: HeaderName =
+    HeaderName::from_static("x-amz-copy-source-server-side-encryption-customer-algorithm");
 const RANGE: HeaderName = HeaderName::from_static("x-amz-copy-source-range");
 
 /// Both operations.
@@ -48,11 +51,57 @@ pub(super) async fn copy(handling: &Handling<'_>) -> Result<Response<Content>, S
         failover::check(handling, &headers).await?;
     }
     failover::check_source(handling, &place, &named).await?;
-    if Arc::ptr_eq(place.origin, handling.place.origin) {
-        return within::copy(handling, &place, &named, headers).await;
+    let asked = Asked { named, range, headers };
+    match at_place(handling, &place, &asked).await {
+        Err(missing) if missing.code == ErrorCode::NoSuchKey && place.bucket.backfill.is_some() => {
+            at_old_place(handling, &place, asked, missing).await
+        }
+        reply => reply,
     }
-    endpoint.rate_limits.provider(&place.bucket.provider, 1)?;
-    between::copy(handling, source::of(&place, &named, &headers)?, range, headers).await
+}
+
+/// What is to be copied.
+struct Asked {
+    named: CopySource,
+    range: Option<Range>,
+    /// Those of the request that may pass.
+    headers: HeaderMap,
+}
+
+/// Copies a source that is at `place`.
+async fn at_place(
+    handling: &Handling<'_>,
+    place: &Place<'_>,
+    Asked { named, range, headers }: &Asked,
+) -> Result<Response<Content>, S3Error> {
+    if Arc::ptr_eq(place.origin, handling.place.origin) {
+        return within::copy(handling, place, named, headers.clone()).await;
+    }
+    handling.endpoint.rate_limits.provider(&place.bucket.provider, 1)?;
+    let source = source::of(place.object(&named.key)?, named, headers);
+    let opened = source.open(*range).await?;
+    between::copy(handling, source, opened, headers.clone()).await
+}
+
+/// Copies a source that is `missing` at `place`, and may still be where its bucket was before. There it has no version that a
+/// caller could know, and none that a client's key encrypts.
+async fn at_old_place(
+    handling: &Handling<'_>,
+    place: &Place<'_>,
+    Asked { named, range, headers }: Asked,
+    missing: S3Error,
+) -> Result<Response<Content>, S3Error> {
+    if named.version_id.is_some() || headers.contains_key(CUSTOMER_ALGORITHM) {
+        return Err(missing);
+    }
+    let Some(object) = failover::elsewhere(handling, place, &named.key, &missing).await? else {
+        return Err(missing);
+    };
+    let source = source::of(object, &named, &headers);
+    let opened = source.open(range).await;
+    let opened = opened.map_err(|error| failover::refused_elsewhere(error.into(), missing))?;
+    handling.endpoint.mirrors.metrics().backfill(&place.bucket.name, "served");
+    between::copy(handling, source, opened, headers).await
 }
 
 fn range(headers: &HeaderMap) -> Result<Option<Range>, S3Error> {

@@ -3,8 +3,7 @@
 use http::{HeaderMap, HeaderName, header};
 use wharf_wire::s3::CopySource;
 
-use super::super::Place;
-use crate::{error::S3Error, transfer::Source};
+use crate::transfer::{Object, Source};
 
 /// What a copy asks of its source, and what a read asks the same with.
 const CONDITIONS: [(&str, HeaderName); 4] = [
@@ -29,15 +28,15 @@ const KEYS: [(&str, &str); 5] = [
     ("x-amz-source-expected-bucket-owner", "x-amz-expected-bucket-owner"),
 ];
 
-/// The object that `named` names at `place`, as `asked`, the headers of a copy that may pass, want it.
-pub(super) fn of(place: &Place<'_>, named: &CopySource, asked: &HeaderMap) -> Result<Source, S3Error> {
+/// The `object` that is `named`, as `asked`, the headers of a copy that may pass, want it.
+pub(super) fn of(object: Object, named: &CopySource, asked: &HeaderMap) -> Source {
     let keys = KEYS.map(|(asked, read)| (asked, HeaderName::from_static(read)));
-    let source = Source::new(place.object(&named.key)?);
+    let source = Source::new(object);
     let source = source.with(renamed(asked, keys)).on(renamed(asked, CONDITIONS));
-    Ok(match &named.version_id {
+    match &named.version_id {
         Some(id) => source.version(id.clone()),
         None => source,
-    })
+    }
 }
 
 /// Of `asked`, the headers on the left under the names on the right.

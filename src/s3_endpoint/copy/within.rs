@@ -31,7 +31,7 @@ pub(super) async fn copy(
 ) -> Result<Response<Content>, S3Error> {
     let target = handling.place.bucket;
     if target.accept != Accept::default() && target.name != place.bucket.name {
-        let source = source::of(place, named, &headers)?;
+        let source = source::of(place.object(&named.key)?, named, &headers);
         check_source(handling, &source, &mut headers).await?;
     }
     headers.insert(COPY_SOURCE, written(place, named)?);

@@ -1,14 +1,22 @@
-//! Reads of a bucket that moves here: what it has not yet is read where it was before ([`crate::mirror::backfill`]).
+//! Requests to a bucket that moves here: what it has not yet is where it was before ([`crate::mirror::backfill`]).
 //!
-//! Whoever asks gets what the old place has: its bytes, its `ETag`, its answer to ranges and conditions. Whether an object is
-//! there is never guessed: where the old place does not answer, the answer is 503, and no 404.
+//! ```text
+//! read, tags, attributes ── not here ──▶ the old place answers: its bytes, its `ETag`, its judgement of ranges and conditions
+//! copy of it             ── not here ──▶ it is read there
+//! a change of it, a condition on it, what has no meaning elsewhere ── not here ──▶ it is brought here first
+//! ```
+//!
+//! Whether an object is there is never guessed: where the old place does not answer, the answer is 503, and no 404.
 
 use http::{Response, StatusCode};
-use wharf_wire::s3::{ErrorCode, Operation};
+use wharf_wire::{
+    names::ObjectKey,
+    s3::{ErrorCode, Operation},
+};
 
 use super::{
     super::{
-        Content,
+        Content, Place,
         forward::{Handling, Sending},
         reply,
     },
@@ -20,7 +28,7 @@ use crate::{
     config::checked::BackfillConfig,
     error::{Fault, S3Error},
     mirror::backfill::{Wanted, at_old_place},
-    transfer::Answer,
+    transfer::{Answer, Object, Source},
 };
 
 /// Says of a version that it is deleted, which the old place does not know.
@@ -28,32 +36,47 @@ const DELETE_MARKER: &str = "x-amz-delete-marker";
 
 /// Has the old place answer, if there is one, for an object that is `missing` here.
 pub(super) async fn answer(handling: &Handling<'_>, missing: S3Error) -> Result<Response<Content>, S3Error> {
-    let bucket = handling.place.bucket;
-    let headers = handling.headers()?;
-    let was_deleted = missing.headers.iter().any(|(name, _)| name.as_str() == DELETE_MARKER);
-    let (Some(old), Some(key), false) = (&bucket.backfill, handling.key(), was_deleted) else {
+    let (bucket, headers) = (handling.place.bucket, handling.headers()?);
+    let (Some(old), Some(key), true) = (&bucket.backfill, handling.key(), is_mirrored(handling, &headers))
+    else {
         return Err(missing);
     };
-    let endpoint = handling.endpoint;
-    if !is_mirrored(handling, &headers)
-        || !endpoint.mirrors.may_be_at_old_place(&bucket.name, key.as_str()).await?
-    {
+    let Some(object) = elsewhere(handling, &handling.place, key, &missing).await? else {
         return Err(missing);
-    }
-    let Some(object) = at_old_place(old, &endpoint.origins, key.as_str()) else { return Err(missing) };
-    endpoint.rate_limits.provider(&old.provider, 1)?;
+    };
     let (operation, parameters) = (handling.operation(), handling.parameters());
     let reply = object.send(operation, parameters, Sending::without_body(headers)).await;
     let reply = reply.map_err(|error| unknown(&error.into()))?;
     match reply.status() {
         StatusCode::OK | StatusCode::PARTIAL_CONTENT => {
-            endpoint.mirrors.metrics().backfill(&bucket.name, "served");
-            keep(handling);
+            handling.endpoint.mirrors.metrics().backfill(&bucket.name, "served");
+            if operation == Operation::GetObject {
+                keep(handling, key);
+            }
             Ok(served(reply, old))
         }
         StatusCode::NOT_MODIFIED => Ok(served(reply, old)),
-        _ => Err(refused(reply, missing).await),
+        _ => Err(refused(S3Error::of_answer(&Answer::read(reply).await), missing)),
     }
+}
+
+/// The object called `key` where the bucket at `place` was before, if it can be there although it is `missing` here.
+pub(in super::super) async fn elsewhere(
+    handling: &Handling<'_>,
+    place: &Place<'_>,
+    key: &ObjectKey,
+    missing: &S3Error,
+) -> Result<Option<Object>, S3Error> {
+    let (endpoint, bucket) = (handling.endpoint, place.bucket);
+    let was_deleted = missing.headers.iter().any(|(name, _)| name.as_str() == DELETE_MARKER);
+    let (Some(old), false) = (&bucket.backfill, was_deleted || missing.code != ErrorCode::NoSuchKey) else {
+        return Ok(None);
+    };
+    if !endpoint.mirrors.may_be_at_old_place(&bucket.name, key.as_str()).await? {
+        return Ok(None);
+    }
+    endpoint.rate_limits.provider(&old.provider, 1)?;
+    Ok(at_old_place(old, &endpoint.origins, key.as_str()))
 }
 
 /// The old place's reply, without what is true there alone.
@@ -64,30 +87,90 @@ fn served(mut reply: Response<ReplyStream>, old: &BackfillConfig) -> Response<Co
     reply.map(Content::Stream)
 }
 
-/// What its refusal means: that the object is not there either, that a condition or a range is none of it, or nothing.
-async fn refused(reply: Response<ReplyStream>, missing: S3Error) -> S3Error {
-    let status = reply.status();
-    let error = S3Error::of_answer(&Answer::read(reply).await);
-    match status {
+/// What the old place's refusal means for what is `missing` here: that the object is not there either, that a condition or a
+/// range is none of it, that it cannot say such things, or nothing.
+pub(in super::super) fn refused(error: S3Error, missing: S3Error) -> S3Error {
+    match error.status {
         StatusCode::NOT_FOUND if error.code == ErrorCode::NoSuchKey => missing,
-        StatusCode::PRECONDITION_FAILED | StatusCode::RANGE_NOT_SATISFIABLE => error,
+        StatusCode::PRECONDITION_FAILED | StatusCode::RANGE_NOT_SATISFIABLE | StatusCode::NOT_IMPLEMENTED => {
+            error
+        }
         _ => unknown(&error),
     }
 }
 
 /// Keeps a downloaded object here from now on, where a write can be made to overwrite nothing.
-fn keep(handling: &Handling<'_>) {
-    let (endpoint, place) = (handling.endpoint, &handling.place);
-    let (Some(key), Operation::GetObject) = (handling.key(), handling.operation()) else { return };
-    if place.origin.account().holds_conditions() {
-        let wanted = Wanted {
-            config: endpoint.config.clone(),
-            origins: endpoint.origins.clone(),
-            bucket: place.bucket.name.clone(),
-            key: key.clone(),
-        };
-        endpoint.mirrors.keep(wanted, &endpoint.drain);
+fn keep(handling: &Handling<'_>, key: &ObjectKey) {
+    let endpoint = handling.endpoint;
+    if handling.place.origin.account().holds_conditions() {
+        endpoint.mirrors.keep(wanted(handling, key), &endpoint.drain);
     }
+}
+
+fn wanted(handling: &Handling<'_>, key: &ObjectKey) -> Wanted {
+    Wanted {
+        config: handling.endpoint.config.clone(),
+        origins: handling.endpoint.origins.clone(),
+        bucket: handling.place.bucket.name.clone(),
+        key: key.clone(),
+    }
+}
+
+/// Whether the old place has the object called `key`, and the bucket here has not.
+pub(super) async fn is_at_old_place(handling: &Handling<'_>, key: &ObjectKey) -> Result<bool, S3Error> {
+    if handling.place.bucket.backfill.is_none() {
+        return Ok(false);
+    }
+    let missing = match Source::new(handling.place.object(key)?).look().await {
+        Ok(_) => return Ok(false),
+        Err(error) => S3Error::from(error),
+    };
+    match missing.status {
+        StatusCode::NOT_FOUND => {}
+        // It is here, and a key of its client's encrypts it.
+        StatusCode::BAD_REQUEST => return Ok(false),
+        _ => return Err(missing),
+    }
+    let Some(object) = elsewhere(handling, &handling.place, key, &missing).await? else { return Ok(false) };
+    match Source::new(object).look().await.map_err(S3Error::from) {
+        Ok(_) => Ok(true),
+        Err(error) if error.status == StatusCode::NOT_FOUND && error.code == ErrorCode::NoSuchKey => {
+            Ok(false)
+        }
+        Err(error) if error.status == StatusCode::BAD_REQUEST => Err(unmoved(ENCRYPTED)),
+        Err(error) => Err(unknown(&error)),
+    }
+}
+
+/// Makes sure that the object called `key` is here, if the old place has it.
+pub(super) async fn bring(handling: &Handling<'_>, key: &ObjectKey) -> Result<(), S3Error> {
+    if !is_at_old_place(handling, key).await? {
+        return Ok(());
+    }
+    if !handling.place.origin.account().holds_conditions() {
+        return Err(unmoved(NO_CONDITIONS));
+    }
+    let endpoint = handling.endpoint;
+    endpoint.mirrors.bring(wanted(handling, key), &endpoint.drain).await;
+    if is_at_old_place(handling, key).await? { Err(under_way()) } else { Ok(()) }
+}
+
+const ENCRYPTED: &str = "The object is still where this bucket was before, encrypted with a key of its client's own: only who has \
+                         the key can read it there and write it here.";
+const NO_CONDITIONS: &str = "The object is still where this bucket was before, and is not copied by itself, since the provider is not \
+                             known to hold `If-None-Match: *`: read it and write it here first.";
+
+/// What cannot be brought here by Wharf.
+fn unmoved(why: &'static str) -> S3Error {
+    S3Error::new(ErrorCode::NotImplemented, why)
+}
+
+/// What a caller is told whose request needs an object that takes its time to come.
+fn under_way() -> S3Error {
+    let message = "The object is still where this bucket was before, and is being copied. Nothing was changed. Try again later.";
+    let mut error = S3Error::new(ErrorCode::ServiceUnavailable, message);
+    error.fault = Fault::Upstream;
+    error
 }
 
 /// What a caller is told when nobody can say whether there is such an object.

@@ -44,8 +44,9 @@ use copy::{Extent, as_the_primarys, etag_header, forget_the_store, is_of, mark, 
 use stores::Stores;
 
 pub(super) use {
+    backfill::{elsewhere, refused as refused_elsewhere},
     resumed::Resumed,
-    truth::{check, check_object, check_source, may_be_elsewhere},
+    truth::{check, check_object, check_source, is_read_elsewhere, may_be_elsewhere},
     writes::put,
 };
 
@@ -58,7 +59,15 @@ type Answer = Option<Result<Response<Content>, S3Error>>;
 
 /// `GetObject` and `HeadObject`.
 pub(super) async fn read(handling: &Handling<'_>) -> Result<Response<Content>, S3Error> {
-    match here(handling).await {
+    or_elsewhere(handling, here(handling).await).await
+}
+
+/// The reply that was given here, or, if it is that there is no such object, the one of where the bucket was before.
+pub(super) async fn or_elsewhere(
+    handling: &Handling<'_>,
+    reply: Result<Response<Content>, S3Error>,
+) -> Result<Response<Content>, S3Error> {
+    match reply {
         Err(error) if error.code == ErrorCode::NoSuchKey && handling.place.bucket.backfill.is_some() => {
             Box::pin(backfill::answer(handling, error)).await
         }

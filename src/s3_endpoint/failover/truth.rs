@@ -3,17 +3,18 @@
 //!
 //! ```text
 //! a mirror took a newer object while the primary was down ──▶ 503, until it is copied back
+//! it is still where its bucket was before                  ──▶ it is brought here
 //! ```
 
 use http::{HeaderMap, HeaderName, header};
 use wharf_wire::{
     names::ObjectKey,
-    s3::{CopySource, Operation, Parameter},
+    s3::{CopySource, ErrorCode, Operation, Parameter},
 };
 
 use super::{
     super::{Place, forward::Handling},
-    is_mirrored,
+    backfill, is_mirrored,
 };
 use crate::error::S3Error;
 
@@ -33,23 +34,52 @@ pub(in super::super) async fn check(handling: &Handling<'_>, headers: &HeaderMap
     }
     match handling.key() {
         // On the heap, as it is rare: every request would have to have room for it.
-        Some(key) => Box::pin(check_object(handling, key)).await,
+        Some(key) => Box::pin(check_with(handling, key, headers)).await,
         None => Ok(()),
     }
 }
 
+async fn check_with(handling: &Handling<'_>, key: &ObjectKey, headers: &HeaderMap) -> Result<(), S3Error> {
+    let is_read = matches!(handling.operation(), Operation::GetObject | Operation::HeadObject);
+    if is_read_elsewhere(handling.operation()) && is_mirrored(handling, headers) {
+        return check_not_behind(handling, key).await;
+    }
+    if is_read || !wants_none(headers) {
+        return check_object(handling, key).await;
+    }
+    check_not_behind(handling, key).await?;
+    // Nothing has to be brought for that.
+    if backfill::is_at_old_place(handling, key).await? {
+        return Err(ErrorCode::PreconditionFailed.into());
+    }
+    Ok(())
+}
+
+/// Whether a request is to be done only where there is no object.
+fn wants_none(headers: &HeaderMap) -> bool {
+    let mut others = CONDITIONS.into_iter().filter(|name| *name != header::IF_NONE_MATCH);
+    headers.get(header::IF_NONE_MATCH).is_some_and(|etag| etag == "*")
+        && !others.any(|name| headers.contains_key(name))
+}
+
 /// Whether the truth about some object of the request's bucket may be elsewhere.
 pub(in super::super) fn may_be_elsewhere(handling: &Handling<'_>) -> bool {
-    !handling.place.bucket.mirrors.is_empty()
+    let bucket = handling.place.bucket;
+    !bucket.mirrors.is_empty() || bucket.backfill.is_some()
 }
 
 /// Makes sure that the primary has the newest object called `key`.
 pub(in super::super) async fn check_object(handling: &Handling<'_>, key: &ObjectKey) -> Result<(), S3Error> {
+    check_not_behind(handling, key).await?;
+    backfill::bring(handling, key).await
+}
+
+async fn check_not_behind(handling: &Handling<'_>, key: &ObjectKey) -> Result<(), S3Error> {
     let mirrors = &handling.endpoint.mirrors;
     Ok(mirrors.check_not_behind(handling.place.bucket, key.as_str()).await?)
 }
 
-/// The same of the `source` of a copy, which is at `place`.
+/// Makes sure that no mirror has a newer `source` of a copy than its primary, which is at `place`.
 pub(in super::super) async fn check_source(
     handling: &Handling<'_>,
     place: &Place<'_>,
@@ -72,6 +102,11 @@ fn is_about_the_object(handling: &Handling<'_>, headers: &HeaderMap) -> bool {
         return !is_mirrored(handling, headers);
     }
     is_of_what_is_kept_beside(operation) || CONDITIONS.iter().any(|name| headers.contains_key(name))
+}
+
+/// Whether what an operation reads moves along with an object, and so can be read where that is.
+pub(in super::super) fn is_read_elsewhere(operation: Operation) -> bool {
+    matches!(operation, Operation::GetObjectAttributes | Operation::GetObjectTagging)
 }
 
 fn is_of_what_is_kept_beside(operation: Operation) -> bool {

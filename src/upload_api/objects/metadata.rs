@@ -5,10 +5,11 @@ use http::{HeaderMap, HeaderName, HeaderValue};
 use schemars::JsonSchema;
 use serde::Serialize;
 
-use super::{description::Description, look::look, named::Named};
+use super::{description::Description, look::look, moved, named::Named};
 use crate::{
     config::checked::Action,
     error::{Code, Error},
+    transfer::TransferError,
     upload_api::{
         Answer, Request,
         reply::{self, Performance},
@@ -35,7 +36,7 @@ pub(in crate::upload_api) struct Reply<'a> {
 pub(in crate::upload_api) fn handle<'r>(request: &'r Request<'r>) -> BoxFuture<'r, Answer> {
     Box::pin(async move {
         let named = Named::of(request, Action::Read)?;
-        let headers = headers(request, &named).await?;
+        let headers = headers_anywhere(request, &named).await?;
         let reply = Reply {
             success: true,
             provider: request.target.profile().kind,
@@ -47,11 +48,29 @@ pub(in crate::upload_api) fn handle<'r>(request: &'r Request<'r>) -> BoxFuture<'
     })
 }
 
-/// Asks for everything that a description has.
+/// Asks for everything that a description has, wherever the object is.
+async fn headers_anywhere(request: &Request<'_>, named: &Named<'_>) -> Result<HeaderMap, Error> {
+    match headers_here(request, named).await? {
+        Ok(headers) => Ok(headers),
+        Err(refusal) => moved::look(request, named, asked(), refusal).await,
+    }
+}
+
+/// The same of an object that can only be here.
 pub(super) async fn headers(request: &Request<'_>, named: &Named<'_>) -> Result<HeaderMap, Error> {
+    headers_here(request, named).await?.map_err(|error| named.refused(error))
+}
+
+async fn headers_here(
+    request: &Request<'_>,
+    named: &Named<'_>,
+) -> Result<Result<HeaderMap, TransferError>, Error> {
     named.check_not_behind(request).await?;
-    let asked = HeaderMap::from_iter([(CHECKSUM_MODE, ENABLED)]);
-    look(&request.remote()?, named, asked).await.map_err(|error| named.refused(error))
+    Ok(look(&request.remote()?, named, asked()).await)
+}
+
+fn asked() -> HeaderMap {
+    HeaderMap::from_iter([(CHECKSUM_MODE, ENABLED)])
 }
 
 /// What `headers` say of the object.

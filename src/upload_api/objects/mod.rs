@@ -15,6 +15,7 @@ mod list;
 mod listing;
 mod look;
 mod metadata;
+mod moved;
 mod named;
 mod versions;
 

@@ -72,7 +72,7 @@ impl<'r> Named<'r> {
     /// Why the provider refuses it.
     pub(super) fn refused(&self, error: TransferError) -> Error {
         let TransferError::Refused { answer, .. } = &error else { return error.into() };
-        if answer.headers.get(DELETE_MARKER).is_some_and(|marker| marker == "true") {
+        if is_delete_marker(&error) {
             return Error::new(Code::FileNotFound, "The object was deleted: this is its delete marker.")
                 .cause(error.to_string());
         }
@@ -82,4 +82,10 @@ impl<'r> Named<'r> {
         }
         error.into()
     }
+}
+
+/// Whether a refusal says that the object was deleted, and that a marker stands in its place.
+pub(super) fn is_delete_marker(refusal: &TransferError) -> bool {
+    let TransferError::Refused { answer, .. } = refusal else { return false };
+    answer.headers.get(DELETE_MARKER).is_some_and(|marker| marker == "true")
 }

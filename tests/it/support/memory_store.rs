@@ -1,8 +1,8 @@
 //! An S3 store in memory, for what a folder cannot hold: any key of 1,024 bytes, and the ways in which stores list that
 //! are not S3's.
 //!
-//! It verifies no signature. It has objects with their content type and user metadata, ranges, `If-Match`, `If-None-Match`
-//! and both kinds of listings; and it counts what it is asked.
+//! It verifies no signature. It has objects with their content type and user metadata, `If-Match`, `If-None-Match`
+//! and both kinds of listings; what it says of tags and ACLs is the same of every object. It counts what it is asked.
 
 use std::{
     collections::BTreeMap,
@@ -16,7 +16,7 @@ use std::{
 };
 
 use bytes::Bytes;
-use http::{HeaderMap, Method, Request, Response, StatusCode, header};
+use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode, header};
 use http_body_util::{BodyExt, Full, Limited};
 use hyper::{body::Incoming, server::conn::http1, service::service_fn};
 use hyper_util::rt::TokioIo;
@@ -161,8 +161,8 @@ impl State {
         if path.split_once('/').is_none_or(|(_, key)| key.is_empty()) {
             return self.list(path.trim_end_matches('/'), &query);
         }
-        if query.contains_key("tagging") {
-            return xml("<Tagging><TagSet/></Tagging>".to_owned());
+        if ["tagging", "acl", "retention"].iter().any(|beside| query.contains_key(*beside)) {
+            return self.beside(&path);
         }
         match head.method {
             Method::PUT => {
@@ -176,7 +176,11 @@ impl State {
             }
             Method::DELETE => {
                 self.writes.fetch_add(1, Ordering::Relaxed);
-                self.objects.lock().unwrap().remove(&path);
+                let mut objects = self.objects.lock().unwrap();
+                if !do_hold(&head.headers, objects.get(&path)) {
+                    return refusal(StatusCode::PRECONDITION_FAILED, "PreconditionFailed");
+                }
+                objects.remove(&path);
                 status(StatusCode::NO_CONTENT)
             }
             Method::GET | Method::HEAD => {
@@ -187,12 +191,19 @@ impl State {
         }
     }
 
+    fn beside(&self, path: &str) -> Reply {
+        if self.objects.lock().unwrap().contains_key(path) {
+            return xml("<Tagging><TagSet/></Tagging>".to_owned());
+        }
+        refusal(StatusCode::NOT_FOUND, "NoSuchKey")
+    }
+
     fn put(&self, path: String, headers: &HeaderMap, bytes: Bytes) -> Reply {
         if self.habits.lock().unwrap().refuses.is_some_and(|part| path.contains(part)) {
             return refusal(StatusCode::BAD_REQUEST, "InvalidArgument");
         }
         let mut objects = self.objects.lock().unwrap();
-        if headers.contains_key(header::IF_NONE_MATCH) && objects.contains_key(&path) {
+        if !do_hold(headers, objects.get(&path)) {
             return refusal(StatusCode::PRECONDITION_FAILED, "PreconditionFailed");
         }
         let mut stored = Stored::new(bytes);
@@ -271,6 +282,13 @@ impl State {
         }
         xml(text + "</ListBucketResult>")
     }
+}
+
+/// Whether a change's conditions hold of what is there.
+fn do_hold(headers: &HeaderMap, there: Option<&Stored>) -> bool {
+    let is_it = |wanted: &HeaderValue| there.is_some_and(|there| *wanted == there.etag);
+    headers.get(header::IF_MATCH).is_none_or(is_it)
+        && !(headers.contains_key(header::IF_NONE_MATCH) && there.is_some())
 }
 
 fn decoded(path: &str) -> String {
