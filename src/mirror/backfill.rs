@@ -27,7 +27,7 @@ use wharf_wire::names::ObjectKey;
 
 use super::{
     Intents, Mirrors,
-    burial::Burial,
+    burial::{Burial, Unasked},
     resync::Place,
     state::{Change, Outcome},
 };
@@ -39,7 +39,7 @@ use crate::{
         checked::{BackfillConfig, BucketConfig},
     },
     server::Drain,
-    store::{Buried, FILL_LEASE_SECONDS, Fill, Journal, JournalError},
+    store::{FILL_LEASE_SECONDS, Fill, Journal, JournalError},
     tenure::Tenure,
     transfer::{Object, Opened, Side, Source, Target, Transfer, TransferError, is_metadata, tags_header},
 };
@@ -130,16 +130,15 @@ impl Mirrors {
 
     /// Notes that `keys` are about to be deleted. When this returns, nothing of them comes from the old place any more, unless
     /// they turn out not to have been deleted.
-    pub(super) async fn bury(&self, bucket: &BucketConfig, keys: &[&str]) -> Result<Burial, JournalError> {
+    pub(super) async fn bury(&self, bucket: &BucketConfig, keys: &[&str]) -> Result<Unasked, JournalError> {
         let (journal, drain) = self.journal().zip(self.drain()).ok_or(JournalError::Closed)?;
-        let Buried { is_filling, token } = journal.bury(&bucket.name, keys).await?;
-        let burial = Burial {
+        let is_filling = journal.bury(&bucket.name, keys).await?;
+        let burial = Unasked::from(Burial {
             journal: journal.clone(),
             drain: drain.clone(),
             bucket: bucket.name.as_str().into(),
             keys: keys.iter().copied().map(str::to_owned).collect(),
-            token,
-        };
+        });
         if !is_filling {
             return Ok(burial);
         }

@@ -2,7 +2,7 @@
 //! place meanwhile; where the provider certainly deleted nothing, the key is dug up again, or nobody would see its object any
 //! more.
 
-use std::{collections::BTreeSet, sync::Arc};
+use std::{collections::BTreeMap, sync::Arc};
 
 use super::state::Outcome;
 use crate::{server::Drain, store::Journal};
@@ -14,8 +14,33 @@ pub(super) struct Burial {
     pub(super) drain: Drain,
     pub(super) bucket: Arc<str>,
     pub(super) keys: Vec<String>,
-    /// By which those are known that were not buried before.
-    pub(super) token: u64,
+}
+
+/// A burial of which the provider knows nothing yet. Dropped, be it that the delete had to wait for too long, or that its client
+/// has gone, the keys are dug up again.
+#[derive(Debug)]
+pub(super) struct Unasked(Option<Burial>);
+
+impl From<Burial> for Unasked {
+    fn from(burial: Burial) -> Self {
+        Self(Some(burial))
+    }
+}
+
+impl Unasked {
+    /// The provider is about to be asked: from now on what comes of it decides.
+    pub(super) fn asking(mut self) -> Option<Burial> {
+        self.0.take()
+    }
+}
+
+impl Drop for Unasked {
+    fn drop(&mut self) {
+        if let Some(burial) = self.0.take() {
+            let outcomes = vec![Outcome::Unchanged; burial.len()];
+            burial.end(&outcomes);
+        }
+    }
 }
 
 impl Burial {
@@ -29,25 +54,25 @@ impl Burial {
         let rest = self.keys.split_off(count.min(self.keys.len()));
         let keys = std::mem::replace(&mut self.keys, rest);
         let (journal, drain) = (self.journal.clone(), self.drain.clone());
-        Self { journal, drain, bucket: Arc::clone(&self.bucket), keys, token: self.token }
+        Self { journal, drain, bucket: Arc::clone(&self.bucket), keys }
     }
 
     /// Digs up what was not deleted. `outcomes` are those of the keys, in their order.
     pub(super) fn end(self, outcomes: &[Outcome]) {
-        let Self { journal, drain, bucket, keys, token } = self;
-        let of = |is_kept: bool| {
-            let told = keys.iter().zip(outcomes);
-            let own = told.filter(move |(_, outcome)| (**outcome == Outcome::Unchanged) == is_kept);
-            own.map(|(key, _)| key.clone()).collect::<BTreeSet<_>>()
-        };
-        // A request may name a key twice.
-        let kept: Vec<_> = of(true).difference(&of(false)).cloned().collect();
+        let Self { journal, drain, bucket, keys } = self;
+        // A request may name a key more than once.
+        let mut kept = BTreeMap::<String, u64>::new();
+        for (key, outcome) in keys.into_iter().zip(outcomes) {
+            if *outcome == Outcome::Unchanged {
+                *kept.entry(key).or_default() += 1;
+            }
+        }
         if kept.is_empty() {
             return;
         }
         drain.spawn(async move {
-            for key in kept {
-                if let Err(error) = journal.exhume(&bucket, &key, token).await {
+            for (key, count) in kept {
+                if let Err(error) = journal.exhume(&bucket, &key, count).await {
                     let bucket = &*bucket;
                     tracing::warn!(bucket, key, %error, "an object that was not deleted is not read at the old place any more");
                 }

@@ -28,7 +28,7 @@ use crate::{
 
 use super::{
     backfill::Backfills,
-    burial::Burial,
+    burial::{Burial, Unasked},
     crash_point::{self, Point},
     moved::{self, MoveError},
     state::{Change, Outcome},
@@ -143,18 +143,11 @@ impl Mirrors {
         let is_buried = bucket.backfill.is_some() && change == Change::Delete;
         let burial = if is_buried { Some(self.bury(bucket, &keys).await?) } else { None };
         let watch = self.watch(bucket, &keys, change);
-        if bucket.mirrors.is_empty() {
-            return Ok(Intents { watch, burial, ..Intents::default() });
-        }
         let mirrors = names(bucket);
         let intent = |key| NewIntent { bucket: &bucket.name, key, change, mirrors: &mirrors, taken_by: None };
-        match self.open(&keys.into_iter().map(intent).collect::<Vec<_>>()).await {
-            Ok(own) => Ok(Intents { watch, burial, ..self.intents(own) }),
-            Err(error) => {
-                Intents { burial, ..Intents::default() }.settle(Outcome::Unchanged);
-                Err(error)
-            }
-        }
+        let intents = keys.into_iter().map(intent).filter(|intent| !intent.mirrors.is_empty());
+        let own = self.open(&intents.collect::<Vec<_>>()).await?;
+        Ok(Intents { watch, burial: burial.and_then(Unasked::asking), ..self.intents(own) })
     }
 
     /// Whoever wants to know what becomes of `keys`.

@@ -2,8 +2,11 @@
 //!
 //! A delete and a copy of one key meet at one row, which both lock. Either the delete comes first, and the copy does not
 //! begin; or it finds the copy, and waits for its end. So no copy lands behind a delete.
+//!
+//! The row counts the deletes of its key (`is_deleted`). One that comes to nothing is taken back, and those that came before or
+//! since still count.
 
-use std::{collections::BTreeSet, sync::Arc};
+use std::{collections::BTreeMap, sync::Arc};
 
 use wharf_wire::date::Timestamp;
 
@@ -32,16 +35,8 @@ pub struct Fill {
 #[derive(Debug)]
 pub(super) struct Burying {
     pub(super) bucket: Arc<str>,
-    pub(super) keys: BTreeSet<Arc<str>>,
-}
-
-/// What deletes have found.
-#[derive(Debug, Clone, Copy)]
-pub struct Buried {
-    /// Whether one of the keys may still be written as it was at the old place.
-    pub is_filling: bool,
-    /// By which those are known that were not deleted before.
-    pub token: u64,
+    /// With how many deletes of each.
+    pub(super) keys: BTreeMap<Arc<str>, u64>,
 }
 
 /// A step of a copy, or the end of a delete that came to nothing.
@@ -57,27 +52,35 @@ pub(super) struct Filling {
 pub(super) enum FillStep {
     Begin,
     Renew(u64),
-    End { token: u64, is_unsure: bool },
+    End {
+        token: u64,
+        is_unsure: bool,
+    },
+    /// Takes back so many deletes.
     Exhume(u64),
 }
 
 impl Journal {
-    /// Notes that `keys` are about to be deleted, and so never come from the old place again.
-    pub async fn bury(&self, bucket: &str, keys: &[&str]) -> Result<Buried, JournalError> {
-        let keys = keys.iter().map(|key| Arc::from(*key)).collect();
-        self.ask(Command::Bury, Burying { bucket: bucket.into(), keys }).await
+    /// Notes that `keys` are about to be deleted, and so never come from the old place again. Says whether one of them may
+    /// still be written as it was there.
+    pub async fn bury(&self, bucket: &str, keys: &[&str]) -> Result<bool, JournalError> {
+        let mut counts = BTreeMap::new();
+        for key in keys {
+            *counts.entry(Arc::from(*key)).or_default() += 1;
+        }
+        self.ask(Command::Bury, Burying { bucket: bucket.into(), keys: counts }).await
     }
 
-    /// Notes that `key` was not deleted after all, unless another delete of it came before or since.
-    pub async fn exhume(&self, bucket: &str, key: &str, token: u64) -> Result<(), JournalError> {
-        let question = Filling { bucket: bucket.into(), key: key.into(), step: FillStep::Exhume(token) };
+    /// Notes that `count` deletes of `key` came to nothing. Nobody may say so of one twice.
+    pub async fn exhume(&self, bucket: &str, key: &str, count: u64) -> Result<(), JournalError> {
+        let question = Filling { bucket: bucket.into(), key: key.into(), step: FillStep::Exhume(count) };
         self.ask(Command::Fill, question).await.map(drop)
     }
 
     /// Whether `key` was deleted, and so is nowhere, whatever the old place has.
     pub async fn is_buried(&self, bucket: &str, key: &str) -> Result<bool, JournalError> {
         let was_deleted = |sql: &mut Sql| {
-            sql.push(" AND is_deleted = 1");
+            sql.push(" AND is_deleted > 0");
         };
         self.reader().has_backfill(bucket, &[key], was_deleted).await
     }

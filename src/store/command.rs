@@ -8,7 +8,7 @@ use wharf_wire::date::Timestamp;
 use crate::mirror::state::{Change, Claimed, Finish, Finished, Outcome, Side};
 
 use super::{
-    backfill::{Buried, Burying, Filling},
+    backfill::{Burying, Filling},
     change::Mirrors,
     equal::Recording,
     error::JournalError,
@@ -42,7 +42,7 @@ pub(super) enum Command {
     Place(Asked<Placing, ()>),
     Sync(Asked<Syncing, ()>),
     Tee(Asked<TeeNote, ()>),
-    Bury(Asked<Burying, Buried>),
+    Bury(Asked<Burying, bool>),
     Fill(Asked<Filling, Option<u64>>),
     Usage(Asked<UsageWrite, ()>),
     WebhookWrite(Asked<WebhookWrite, u64>),

@@ -42,7 +42,7 @@ use tokio::sync::mpsc;
 use crate::{clock::Clock, config::checked::StoreConfig, server::Drain, tenure::Tenure};
 
 pub use self::{
-    backfill::{Buried, FILL_LEASE_SECONDS, Fill},
+    backfill::{FILL_LEASE_SECONDS, Fill},
     change::{Mirrors, NewIntent},
     equal::Equal,
     error::{JournalError, StoreError},

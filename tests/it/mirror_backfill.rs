@@ -227,6 +227,63 @@ async fn a_delete_waits_for_what_has_left_for_the_store() {
     assert_eq!(get(&gateway, "cat").await.status, 404);
 }
 
+/// A primary that writes when it is told to, and answers deletes with `status`; and a copy that is on its way there.
+async fn being_filled(status: &'static str) -> (TestGateway, Recorder, Arc<Semaphore>, MemoryStore) {
+    let (gate, old) = (Arc::new(Semaphore::new(0)), MemoryStore::start().await);
+    let held = Arc::clone(&gate);
+    let primary = Recorder::answering(move |request| {
+        request.is_complete.then(|| match request.method() {
+            "PUT" => Answer::stored().after(&held),
+            "DELETE" => Answer::new(format!("HTTP/1.1 {status}\r\ncontent-length: 0\r\n\r\n")),
+            _ => missing(request),
+        })
+    })
+    .await;
+    old.put("old-photos/then/cat", "0123456789");
+    let gateway = TestGateway::start(&config(&primary.endpoint(), &old.endpoint(), "")).await;
+    assert_eq!(get(&gateway, "cat").await.body, "0123456789");
+    primary.until(|record| record.iter().any(|it| it.method() == "PUT" && it.is_complete)).await;
+    (gateway, primary, gate, old)
+}
+
+#[tokio::test]
+async fn a_delete_that_waited_in_vain_hides_nothing() {
+    let (gateway, primary, gate, _old) = being_filled("204 No Content").await;
+    let delete = Ask::new(Method::DELETE, "/photos/cat").sign();
+    let reply = delete.send(&gateway).await;
+    assert_eq!((reply.status, reply.s3_code()), (503, "ServiceUnavailable"), "{reply:?}");
+    until("the object is seen again", async || is_from_old(&get(&gateway, "cat").await)).await;
+    gate.add_permits(1);
+    // A store that has nothing of what it was sent.
+    until("the copy has ended", async || gateway.shows(&counted("failed", 1)).await).await;
+    assert!(is_from_old(&get(&gateway, "cat").await), "nor does the end of the copy");
+    assert_eq!(methods(&primary)[0], "PUT");
+    assert!(!methods(&primary).contains(&"DELETE".to_owned()));
+}
+
+#[tokio::test]
+async fn a_delete_whose_client_has_gone_meanwhile_hides_nothing() {
+    let (gateway, primary, _gate, _old) = being_filled("204 No Content").await;
+    let mut client = Raw::connect(gateway.s3()).await;
+    client.send(Ask::new(Method::DELETE, "/photos/cat").sign().head()).await;
+    until("the delete is known", async || get(&gateway, "cat").await.status == 404).await;
+    client.reset();
+    until("the object is seen again", async || is_from_old(&get(&gateway, "cat").await)).await;
+    assert!(!methods(&primary).contains(&"DELETE".to_owned()));
+}
+
+#[tokio::test]
+async fn a_delete_that_is_refused_after_it_waited_hides_nothing() {
+    let (gateway, primary, gate, _old) = being_filled("403 Forbidden").await;
+    let mut client = Raw::connect(gateway.s3()).await;
+    client.send(Ask::new(Method::DELETE, "/photos/cat").sign().head()).await;
+    until("the delete is known", async || get(&gateway, "cat").await.status == 404).await;
+    gate.add_permits(1);
+    assert_eq!(client.head().await.status, 403);
+    assert_eq!(methods(&primary), ["PUT", "DELETE"]);
+    until("the object is seen again", async || is_from_old(&get(&gateway, "cat").await)).await;
+}
+
 #[tokio::test]
 async fn a_delete_cuts_off_what_has_not_left() {
     let gate = Arc::new(Semaphore::new(0));

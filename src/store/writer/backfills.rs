@@ -3,31 +3,29 @@
 use wharf_wire::date::Timestamp;
 
 use crate::store::{
-    backfill::{Buried, Burying, FILL_LEASE_SECONDS, FillStep, Filling},
+    backfill::{Burying, FILL_LEASE_SECONDS, FillStep, Filling},
     sql::{Columns, ROWS_MAX},
 };
 
 use super::work::Work;
 
 impl Work<'_> {
-    /// Notes deletes. Those of keys that were not deleted before have `token`, unless a copy may still be under way.
-    pub(super) async fn bury(&mut self, burying: &Burying, token: u64) -> Result<Buried, sqlx::Error> {
+    /// Notes deletes. Returns whether a copy of one of the keys may be under way.
+    pub(super) async fn bury(&mut self, burying: &Burying) -> Result<bool, sqlx::Error> {
         let keys: Vec<_> = burying.keys.iter().collect();
         let mut is_filling = false;
         for chunk in keys.chunks(ROWS_MAX) {
             let mut sql = self.sql("INSERT INTO backfills (bucket, key, is_deleted, token, until) VALUES ");
-            sql.rows(chunk, |sql, key| {
-                sql.text(&burying.bucket).push(", ").key(key).push(", 1, ").unsigned(token).push(", 0");
+            sql.rows(chunk, |sql, (key, count)| {
+                sql.text(&burying.bucket).push(", ").key(key).push(", ").unsigned(**count).push(", 0, 0");
             });
-            sql.push(" ON CONFLICT (bucket, key) DO UPDATE SET is_deleted = 1, token = CASE WHEN backfills.until > ");
-            sql.time(self.now())
-                .push(" THEN backfills.token WHEN backfills.is_deleted = 0 THEN excluded.token");
-            sql.push(" ELSE 0 END RETURNING until");
+            sql.push(" ON CONFLICT (bucket, key) DO UPDATE SET is_deleted = backfills.is_deleted + excluded.is_deleted");
+            sql.push(" RETURNING until");
             for row in &self.fetch(&sql).await? {
                 is_filling |= row.time("until")? > self.now();
             }
         }
-        Ok(Buried { is_filling, token })
+        Ok(is_filling)
     }
 
     /// Takes a step of a copy; its token, if it may be made. `new` is the token of one that begins.
@@ -36,7 +34,7 @@ impl Work<'_> {
             FillStep::Begin => (new, self.begin_fill(filling, new).await?),
             FillStep::Renew(token) => (token, self.renew_fill(filling, token).await?),
             FillStep::End { token, is_unsure } => (token, self.end_fill(filling, token, is_unsure).await?),
-            FillStep::Exhume(token) => (token, self.exhume(filling, token).await?),
+            FillStep::Exhume(count) => (new, self.exhume(filling, count).await?),
         };
         Ok((count > 0).then_some(token))
     }
@@ -85,11 +83,17 @@ impl Work<'_> {
     async fn exhume(
         &mut self,
         Filling { bucket, key, .. }: &Filling,
-        token: u64,
+        count: u64,
     ) -> Result<u64, sqlx::Error> {
-        let mut sql = self.sql("DELETE FROM backfills WHERE is_deleted = 1 AND bucket = ");
-        sql.text(bucket).push(" AND key = ").key(key).push(" AND token = ").unsigned(token);
-        self.execute(&sql).await
+        let mut sql = self.sql("UPDATE backfills SET is_deleted = is_deleted - ");
+        sql.unsigned(count).push(" WHERE is_deleted >= ").unsigned(count);
+        sql.push(" AND bucket = ").text(bucket).push(" AND key = ").key(key);
+        let taken_back = self.execute(&sql).await?;
+        // A copy that may be under way ends its row by itself.
+        let mut sql = self.sql("DELETE FROM backfills WHERE is_deleted = 0 AND until <= ");
+        sql.time(self.now()).push(" AND bucket = ").text(bucket).push(" AND key = ").key(key);
+        self.execute(&sql).await?;
+        Ok(taken_back)
     }
 
     /// When a copy that nobody renews any more has surely no effect.

@@ -13,7 +13,7 @@ use crate::{
         state::Finished,
     },
     store::{
-        backfill::{Buried, Burying, Filling},
+        backfill::{Burying, Filling},
         command::{
             Asked, Claiming, Command, Finishing, Leasing, Opening, Redriven, Redriving, Sayings, Syncing,
         },
@@ -51,7 +51,7 @@ pub(super) struct Batch {
     places: Vec<Asked<Placing, ()>>,
     syncs: Vec<Asked<Syncing, ()>>,
     tees: Vec<Asked<TeeNote, ()>>,
-    buries: Vec<Asked<Burying, Buried>>,
+    buries: Vec<Asked<Burying, bool>>,
     fills: Vec<Asked<Filling, Option<u64>>>,
     usage: Vec<Asked<UsageWrite, ()>>,
     webhooks: WebhookBatch,
@@ -79,7 +79,7 @@ pub(super) struct Answers {
     finishes: Vec<Finished>,
     redrives: Vec<Redriven>,
     forgets: Vec<u64>,
-    buries: Vec<Buried>,
+    buries: Vec<bool>,
     fills: Vec<Option<u64>>,
     pub(super) webhooks: WebhookAnswers,
     pub(super) woken: BTreeSet<(Arc<str>, Arc<str>)>,
@@ -233,10 +233,10 @@ impl Batch {
         &self,
         work: &mut Work<'_>,
         token: &mut impl FnMut() -> u64,
-    ) -> Result<(Vec<Buried>, Vec<Option<u64>>), sqlx::Error> {
+    ) -> Result<(Vec<bool>, Vec<Option<u64>>), sqlx::Error> {
         let mut buries = Vec::with_capacity(self.buries.len());
         for burying in questions(&self.buries) {
-            buries.push(work.bury(burying, token()).await?);
+            buries.push(work.bury(burying).await?);
         }
         let mut fills = Vec::with_capacity(self.fills.len());
         for filling in questions(&self.fills) {
