@@ -9,8 +9,9 @@
 //! ```
 //!
 //! Others judge by the time of day, which somebody may set back here; the monotonic clock may stand while the machine is
-//! suspended. So it is over when either clock says so. What is left is the moment between the last look and the wire: a
-//! process that stands still just there for longer than `late_effect_seconds` can still do harm.
+//! suspended. So it is over when either clock says so. The last look is taken when there is a connection, and when the last
+//! byte is handed to it. What is left is the moment between that and the wire (over HTTP/2, where a request may have to wait
+//! for its turn, a longer one): a process that stands still just there for longer than `late_effect_seconds` can still do harm.
 
 use std::{
     sync::{Mutex, MutexGuard, PoisonError},

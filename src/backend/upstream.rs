@@ -124,7 +124,6 @@ impl Upstream {
         if self.peer == Peer::Store && body.size_hint().exact().is_none() {
             return Err(UpstreamError::Request("no length".to_owned()));
         }
-        body.check().map_err(UpstreamError::Body)?;
         let body = Tracked::new(body);
         let sending = body.sending();
         // On the heap: both waits have room for it otherwise, and so has whatever waits for this.

@@ -156,6 +156,8 @@ impl Pool {
                 // On the heap, as it is rare: every request would have to have room for it.
                 None => Box::pin(self.connect(&uri, &place)).await?,
             };
+            // Only now: to connect may have taken any time.
+            request.body().check().map_err(UpstreamError::Body)?;
             match link.exchange(request).await {
                 Ok(reply) => return Ok(reply),
                 Err(mut error) => match error.take_message().filter(|_| is_kept) {

@@ -157,6 +157,11 @@ impl Tracked {
         Self { body, watch }
     }
 
+    /// Whether it may be sent at all, as far as that is known before.
+    pub(super) fn check(&self) -> Result<(), SendError> {
+        self.body.check()
+    }
+
     pub(super) fn sending(&self) -> Option<Arc<Sending>> {
         self.watch.as_ref().map(|watch| Arc::clone(&watch.sending))
     }

@@ -10,6 +10,7 @@ use std::{
 use hyper::body::{Body, Frame, SizeHint};
 use thiserror::Error;
 use tokio::{
+    io::copy_bidirectional,
     sync::mpsc,
     time::{Sleep, sleep},
 };
@@ -123,6 +124,38 @@ async fn what_has_no_body_is_not_sent_without_the_right_to() {
     millis.store(2000, Ordering::Relaxed);
     let error = client.send(delete(), Reach::Anywhere).await.unwrap_err();
     assert!(matches!(error, UpstreamError::Body(cause) if cause.downcast_ref() == Some(&TenureOver)));
+}
+
+#[tokio::test]
+async fn a_lease_that_runs_out_while_a_connection_is_made_keeps_the_request_here() {
+    let requests = Arc::new(AtomicU64::new(0));
+    let counted = Arc::clone(&requests);
+    let (port, certificate, _peer) = tls_server(move |_request: Request<Incoming>| {
+        counted.fetch_add(1, Ordering::Relaxed);
+        async { Ok(Response::new(Full::default())) }
+    })
+    .await;
+    let (millis, tenure) = tenure();
+    let slow = TcpListener::bind("localhost:0").await.unwrap();
+    let url = format!("https://localhost:{}/", slow.local_addr().unwrap().port());
+    let _relay = tokio::spawn(async move {
+        let (mut client, _) = slow.accept().await.unwrap();
+        millis.store(2000, Ordering::Relaxed);
+        let mut peer = TcpStream::connect(("localhost", port)).await.unwrap();
+        let _ = copy_bidirectional(&mut client, &mut peer).await;
+    });
+    let client = Upstream::new(LONG, &[certificate]).unwrap();
+    let delete = || Request::delete(&url).body(SendBody::Empty.while_held(&tenure)).unwrap();
+    let kept_here = client.send(delete(), Reach::Anywhere).await.unwrap_err();
+    let UpstreamError::Body(error) = &kept_here else { panic!("{kept_here:?}") };
+    assert_eq!(error.downcast_ref(), Some(&TenureOver));
+    tenure.extend(Timestamp::from_unix_millis(3000));
+    let reply = client.send(delete(), Reach::Anywhere).await.unwrap();
+    assert_eq!(
+        (reply.status(), requests.load(Ordering::Relaxed)),
+        (StatusCode::OK, 1),
+        "over the same connection"
+    );
 }
 
 /// One connection after the other, each served by `serve`.
