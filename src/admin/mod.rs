@@ -15,10 +15,9 @@ use hyper::body::Incoming;
 pub use metrics::Metrics;
 pub use page::MirrorPage;
 
-use crate::{
-    server::{Drain, Handler},
-    store::JournalError,
-};
+use page::PageError;
+
+use crate::server::{Drain, Handler};
 
 const TEXT: HeaderValue = HeaderValue::from_static("text/plain; charset=utf-8");
 const JSON: HeaderValue = HeaderValue::from_static("application/json");
@@ -91,10 +90,11 @@ impl Handler for Admin {
 }
 
 /// What the journal tells, or that it does not.
-fn journal(answer: Result<String, JournalError>) -> Response<Full<Bytes>> {
+fn journal(answer: Result<String, PageError>) -> Response<Full<Bytes>> {
     match answer {
         Ok(text) => reply(StatusCode::OK, JSON, text),
-        Err(error) => {
+        Err(error @ PageError::Class(_)) => reply(StatusCode::BAD_REQUEST, TEXT, format!("{error}\n")),
+        Err(PageError::Journal(error)) => {
             tracing::error!(%error, "the journal could not be read");
             reply(StatusCode::SERVICE_UNAVAILABLE, TEXT, "see the log\n")
         }

@@ -3,6 +3,7 @@
 use std::{fmt, sync::Arc};
 
 use serde::Serialize;
+use thiserror::Error;
 use wharf_wire::encode;
 
 use crate::{
@@ -10,6 +11,7 @@ use crate::{
     mirror::{
         Mirrors,
         report::{self, DeadStatus, MirrorStatus},
+        state::Class,
     },
     pipeline::Pipeline,
     store::{DeadFilter, JournalError},
@@ -17,6 +19,17 @@ use crate::{
 
 /// Keys of one answer. Whoever wants more names a bucket, a mirror or a class, or takes the command.
 const DEAD_MAX: u32 = 1000;
+
+/// Why there is no answer.
+#[derive(Debug, Error)]
+pub(super) enum PageError {
+    /// Under a mistyped name nothing was ever given up, which would look as if all were well.
+    #[error("there is no class `{0}`; the classes are {list}", list = Class::ALL.map(Class::as_str).join(", "))]
+    Class(String),
+    /// The database.
+    #[error(transparent)]
+    Journal(#[from] JournalError),
+}
 
 /// What answers them.
 pub struct MirrorPage {
@@ -30,7 +43,7 @@ pub struct MirrorPage {
 
 impl MirrorPage {
     /// How every mirror stands.
-    pub(super) async fn status(&self) -> Result<String, JournalError> {
+    pub(super) async fn status(&self) -> Result<String, PageError> {
         let config = Arc::clone(&self.pipeline.snapshot().config);
         let status: Vec<MirrorStatus> = match self.mirrors.journal() {
             Some(journal) => report::status(&config, journal, self.clock.now()).await?,
@@ -40,9 +53,10 @@ impl MirrorPage {
     }
 
     /// Keys that were given up: of a bucket, a mirror or a class, if `query` says so.
-    pub(super) async fn dead(&self, query: &str) -> Result<String, JournalError> {
+    pub(super) async fn dead(&self, query: &str) -> Result<String, PageError> {
+        let filter = filter(query)?;
         let dead: Vec<DeadStatus> = match self.mirrors.journal() {
-            Some(journal) => report::dead(journal, &filter(query), None, DEAD_MAX).await?.0,
+            Some(journal) => report::dead(journal, &filter, None, DEAD_MAX).await?.0,
             None => Vec::new(),
         };
         Ok(json(&dead))
@@ -55,7 +69,7 @@ impl fmt::Debug for MirrorPage {
     }
 }
 
-fn filter(query: &str) -> DeadFilter {
+fn filter(query: &str) -> Result<DeadFilter, PageError> {
     let mut filter = DeadFilter::default();
     for (name, value) in encode::query_pairs(query) {
         let value = String::from_utf8_lossy(&encode::decode_query(value)).into_owned();
@@ -63,11 +77,11 @@ fn filter(query: &str) -> DeadFilter {
             "bucket" => filter.bucket = Some(value),
             "mirror" => filter.mirror = Some(value),
             "key" => filter.key = Some(value),
-            "class" => filter.class = Some(value),
+            "class" => filter.class = Some(Class::parse(&value).ok_or(PageError::Class(value))?),
             _ => {}
         }
     }
-    filter
+    Ok(filter)
 }
 
 /// Strings and numbers, which always can be written.
@@ -85,9 +99,23 @@ mod tests {
             bucket: Some("photos".to_owned()),
             mirror: None,
             key: Some("a b/\u{fc}".to_owned()),
-            class: Some("auth".to_owned()),
+            class: Some(Class::Auth),
         };
-        assert_eq!(filter("bucket=photos&class=auth&key=a+b%2F%C3%BC&unknown=1"), expected);
-        assert_eq!(filter(""), DeadFilter::default());
+        assert_eq!(filter("bucket=photos&class=auth&key=a+b%2F%C3%BC&unknown=1").unwrap(), expected);
+        assert_eq!(filter("").unwrap(), DeadFilter::default());
+    }
+
+    #[test]
+    fn a_class_that_is_none_is_told_with_those_that_are() {
+        for query in ["class=typo", "class=", "class=auth&class=typo"] {
+            let refused = filter(query).unwrap_err().to_string();
+            assert!(
+                refused.ends_with(
+                    "the classes are auth, config, unreachable, throttled, transient, permanent, \
+                absence, customer-key, archived, conflict"
+                ),
+                "{refused}"
+            );
+        }
     }
 }

@@ -85,7 +85,7 @@ impl FilterArguments {
             bucket: self.bucket.clone(),
             mirror: self.mirror.clone(),
             key: self.key.clone(),
-            class: self.class.map(|class| class.as_str().to_owned()),
+            class: self.class,
         }
     }
 

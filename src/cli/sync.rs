@@ -86,6 +86,7 @@ impl PaceArguments {
 
 /// What is printed of a mirror.
 #[derive(Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
 struct Answer<'a> {
     bucket: &'a str,
     mirror: &'a str,

@@ -12,6 +12,7 @@ use crate::{
 
 /// How one mirror of a bucket stands.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
 pub struct MirrorStatus {
     /// The configured bucket.
     pub bucket: String,
@@ -35,6 +36,7 @@ pub struct MirrorStatus {
 
 /// Why a mirror is left alone.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
 pub struct TroubleStatus {
     /// `auth` and `config` wait for an operator, `throttled` and `unreachable` for time.
     pub class: &'static str,
@@ -53,6 +55,7 @@ impl From<Trouble> for TroubleStatus {
 
 /// How far a mirror is complete.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
 pub struct SyncStatus {
     /// When the last walk that came to its end did so: what was there before is there, and what changed since through Wharf
     /// is in the journal.
@@ -120,6 +123,7 @@ impl From<SyncState> for SyncStatus {
 
 /// A key that was given up.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
 pub struct DeadStatus {
     /// The configured bucket.
     pub bucket: String,

@@ -20,8 +20,8 @@ impl Sql {
         if let Some(key) = &filter.key {
             self.push(" AND key = ").key(key);
         }
-        if let Some(class) = &filter.class {
-            self.push(" AND class = ").text(class);
+        if let Some(class) = filter.class {
+            self.push(" AND class = ").text(class.as_str());
         }
         if let Some(after) = after {
             self.push(" AND (bucket, mirror, key) > (").row_key(after).push(")");

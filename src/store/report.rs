@@ -62,7 +62,7 @@ pub struct DeadFilter {
     /// This key.
     pub key: Option<String>,
     /// Of this class.
-    pub class: Option<String>,
+    pub class: Option<Class>,
 }
 
 /// A key that has been given up.

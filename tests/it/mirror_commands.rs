@@ -61,7 +61,9 @@ impl Operated {
     }
 
     async fn json(&self, line: &str) -> Value {
-        serde_json::from_str(&self.run(line).await.unwrap()).unwrap()
+        let answer = serde_json::from_str(&self.run(line).await.unwrap()).unwrap();
+        assert!(is_camel_case(&answer), "{answer}");
+        answer
     }
 
     /// Writes through the gateway, as a client does.
@@ -94,6 +96,17 @@ impl Operated {
     }
 }
 
+/// Whether all names in it are such, as everywhere in the API.
+fn is_camel_case(answer: &Value) -> bool {
+    match answer {
+        Value::Object(fields) => {
+            fields.iter().all(|(name, field)| !name.contains('_') && is_camel_case(field))
+        }
+        Value::Array(items) => items.iter().all(is_camel_case),
+        Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => true,
+    }
+}
+
 #[tokio::test]
 async fn a_sync_beside_a_gateway_under_load_makes_the_mirror_complete() {
     let operated = Operated::start().await;
@@ -111,16 +124,13 @@ async fn a_sync_beside_a_gateway_under_load_makes_the_mirror_complete() {
     operated.until_equal().await;
     let again = operated.json("sync photos --json --dry-run --egress-price 0.09").await;
     assert_eq!(
-        (&again["missing"], &again["different"], &again["egress_cost"]),
+        (&again["missing"], &again["different"], &again["egressCost"]),
         (&0.into(), &0.into(), &0.0.into())
     );
     let status = operated.json("mirror status --json").await;
     let spare = &status[0];
     assert_eq!((&spare["mirror"], &spare["dirty"]), (&Value::from("spare"), &Value::from(0)));
-    assert!(
-        spare["sync"]["completed_at"].is_string() && spare["sync"]["under_way_since"].is_null(),
-        "{spare}"
-    );
+    assert!(spare["sync"]["completedAt"].is_string() && spare["sync"]["underWaySince"].is_null(), "{spare}");
     assert!(operated.gateway.shutdown().await);
 }
 
@@ -140,6 +150,13 @@ async fn what_was_given_up_is_listed_with_its_cause_and_tried_again_when_asked()
     admin.send("GET /mirrors/dead?class=permanent HTTP/1.1\r\nhost: a\r\n\r\n").await;
     let page: Value = serde_json::from_str(&admin.reply().await.body).unwrap();
     assert_eq!((&page[0]["key"], &page[0]["class"]), (&"poison".into(), &"permanent".into()));
+    admin.send("GET /mirrors/dead?class=typo HTTP/1.1\r\nhost: a\r\n\r\n").await;
+    let refused = admin.reply().await;
+    assert_eq!(refused.status, 400);
+    assert!(
+        refused.body.starts_with("there is no class `typo`; the classes are auth, config, "),
+        "{refused:?}"
+    );
     admin.send("GET /mirrors HTTP/1.1\r\nhost: a\r\n\r\n").await;
     let page: Value = serde_json::from_str(&admin.reply().await.body).unwrap();
     assert_eq!(page[0]["dead"]["permanent"], 1, "{page}");
@@ -181,7 +198,7 @@ async fn a_sync_that_is_stopped_says_so_and_leaves_its_place() {
     };
     let (mut out, mut notes) = (Vec::new(), Vec::new());
     let stop = Box::pin(async {
-        while operated.json("mirror status --json").await[0]["sync"]["under_way_since"].is_null() {
+        while operated.json("mirror status --json").await[0]["sync"]["underWaySince"].is_null() {
             tokio::time::sleep(Duration::from_millis(5)).await;
         }
     });
@@ -189,7 +206,7 @@ async fn a_sync_that_is_stopped_says_so_and_leaves_its_place() {
         cli::sync::run(&arguments, &operated.config, Clock::System, (&mut out, &mut notes), stop).await;
     assert_eq!(stopped.unwrap_err().to_string(), "stopped; the next sync goes on from here");
     let status = operated.json("mirror status --json").await;
-    assert!(status[0]["sync"]["under_way_since"].is_string(), "{status}");
+    assert!(status[0]["sync"]["underWaySince"].is_string(), "{status}");
 }
 
 #[tokio::test]
@@ -199,7 +216,7 @@ async fn a_gateway_that_sweeps_finds_what_went_past_it_and_deletes_nothing() {
     mirror.put("stored-photos/copies/alone", "x");
     let operated = Operated::between(primary, mirror, "[mirroring]\nsweep_interval_hours = 1\n").await;
     let waited = tokio::time::timeout(Duration::from_mins(1), async {
-        while operated.json("mirror status --json").await[0]["sync"]["completed_at"].is_null() {
+        while operated.json("mirror status --json").await[0]["sync"]["completedAt"].is_null() {
             tokio::time::sleep(Duration::from_millis(50)).await;
         }
     });

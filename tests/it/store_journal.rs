@@ -179,7 +179,7 @@ on_every_database! {
         assert_eq!((first[0].error.as_str(), first[0].row.attempts), ("no way", 1));
         let rest = journal.dead(&all, first.last(), 2).await.unwrap();
         assert_eq!(rest.iter().map(|letter| &*letter.key).collect::<Vec<_>>(), ["c"]);
-        let archived = DeadFilter { class: Some("archived".to_owned()), ..DeadFilter::default() };
+        let archived = DeadFilter { class: Some(Class::Archived), ..DeadFilter::default() };
         assert_eq!(journal.redrive(&archived).await.unwrap(), 1);
         let claim = claim_one(journal, "one").await;
         assert_eq!((&*claim.key, claim.row.attempts), ("c", 0));

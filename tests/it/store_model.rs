@@ -290,8 +290,7 @@ impl<'d> Pair<'d> {
 
     async fn redrive(&mut self, class: Option<Class>) {
         let now = self.database.now();
-        let filter =
-            DeadFilter { class: class.map(|class| class.as_str().to_owned()), ..DeadFilter::default() };
+        let filter = DeadFilter { class, ..DeadFilter::default() };
         let redriven = self.journal().redrive(&filter).await.unwrap();
         let is_meant = |row: &&mut Row| {
             row.state == RowState::Dead && class.is_none_or(|class| row.class == Some(class))

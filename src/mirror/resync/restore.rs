@@ -45,6 +45,7 @@ pub struct RestoreOptions {
 
 /// What came of it.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, serde::Serialize)]
+#[serde(rename_all = "camelCase")]
 pub struct Restored {
     /// What the walk has seen; `extra` is what the primary has alone, and keeps.
     #[serde(flatten)]

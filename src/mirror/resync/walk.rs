@@ -130,6 +130,7 @@ impl Batch {
 
 /// What a walk has seen.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, serde::Serialize)]
+#[serde(rename_all = "camelCase")]
 pub struct Totals {
     /// Keys of either side.
     pub keys: u64,
