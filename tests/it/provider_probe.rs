@@ -155,9 +155,22 @@ async fn a_clock_that_is_wrong_is_told() {
 async fn nobody_at_the_endpoint_is_told_without_a_long_wait() {
     let nobody = TcpListener::bind("127.0.0.1:0").await.unwrap().local_addr().unwrap();
     let toml = toml(&format!("http://{nobody}"), store::SECRET_KEY, &["photos"]);
-    let (out, ..) =
+    let (out, _, failed) =
         tokio::time::timeout(Duration::from_secs(20), run(&toml, "test store", Clock::System)).await.unwrap();
     assert!(row(&out, "clock skew").contains("FAILED   no connection"), "{out}");
+    for check in [
+        "credentials",
+        "list buckets",
+        "bucket reachable",
+        "write",
+        "read back",
+        "multipart",
+        "delete",
+        "CORS",
+    ] {
+        assert!(row(&out, check).contains("skipped  there is no connection"), "{out}");
+    }
+    assert_eq!(failed, 1, "one cause is told once: {out}");
     assert!(out.contains("→ see whether the store is up"), "{out}");
 }
 

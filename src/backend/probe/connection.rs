@@ -52,10 +52,15 @@ impl Probe<'_> {
     }
 
     /// Compares the clocks. Where they differ by much, `corrected` becomes the provider's: then it is this row alone that
-    /// fails, and not every one that signs something.
-    pub(super) async fn clock_skew(&self, corrected: &mut Clock) -> Outcome {
+    /// fails, and not every one that signs something. It becomes none where nobody could be asked.
+    pub(super) async fn clock_skew(&self, corrected: &mut Option<Clock>) -> Outcome {
         match self.provider_time().await {
-            Err(error) => error.into(),
+            Err(error) => {
+                if matches!(&error, ProbeError::Upstream(error) if error.is_unsent()) {
+                    *corrected = None;
+                }
+                error.into()
+            }
             Ok(None) => Outcome::skipped("the provider's replies carry no Date"),
             Ok(Some(theirs)) => {
                 let ours = SystemTime::UNIX_EPOCH + Duration::from_millis(self.clock.now().unix_millis());
@@ -63,7 +68,7 @@ impl Probe<'_> {
                 if let (Outcome::Failed { .. }, Ok(time)) =
                     (&outcome, theirs.duration_since(SystemTime::UNIX_EPOCH))
                 {
-                    *corrected = Clock::Fixed(Timestamp::from_unix_millis(time.as_secs() * 1000));
+                    *corrected = Some(Clock::Fixed(Timestamp::from_unix_millis(time.as_secs() * 1000)));
                 }
                 outcome
             }
