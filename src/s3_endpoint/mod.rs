@@ -21,6 +21,7 @@ mod mirrored;
 mod multipart;
 mod object;
 mod place;
+mod policy;
 mod reply;
 mod rights;
 mod tee;
@@ -173,6 +174,8 @@ impl S3Endpoint {
             Group::Bucket => bucket::head(handling).await,
             Group::NewBucket => bucket::create(handling, body).await,
             Group::Location => Ok(bucket::location(handling)),
+            Group::Policy => policy::read(handling).await,
+            Group::NewPolicy => policy::write(handling, body).await,
             Group::Unserved => Err(not_served(handling.operation())),
             // Both were answered before: the one names no bucket, and the other's form says who asks.
             Group::Buckets => list::buckets(self, handling.call),

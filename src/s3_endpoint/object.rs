@@ -20,9 +20,8 @@ use crate::error::S3Error;
 /// means nothing to Wharf (tags, ACLs, retention, a bucket's settings), and its answer names nothing.
 pub(super) async fn pass(handling: &Handling<'_>, incoming: Incoming) -> Result<Response<Content>, S3Error> {
     match handling.operation().body() {
-        Body::Xml { root, .. } => document(handling, incoming, Some(root)).await,
-        Body::Json { .. } => document(handling, incoming, None).await,
-        Body::None | Body::Object | Body::Form => plain(handling).await,
+        Body::Xml { root, .. } => document(handling, incoming, root).await,
+        Body::None | Body::Object | Body::Form | Body::Json { .. } => plain(handling).await,
     }
 }
 
@@ -64,11 +63,11 @@ pub(super) async fn upload(
 async fn document(
     handling: &Handling<'_>,
     incoming: Incoming,
-    root: Option<&'static str>,
+    root: &'static str,
 ) -> Result<Response<Content>, S3Error> {
     let headers = handling.headers()?;
     let document = body::document(handling, incoming).await?;
-    if let Some(root) = root.filter(|_| !document.is_empty()) {
+    if !document.is_empty() {
         xml::check(&document, root).map_err(malformed)?;
     }
     if handling.operation() == Operation::RestoreObject && !document.is_empty() {

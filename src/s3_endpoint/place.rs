@@ -59,8 +59,10 @@ impl<'a> Place<'a> {
     pub(super) fn provider_key(&self, key: &ObjectKey) -> Result<ObjectKey, S3Error> {
         let whole = self.below_prefix(key.as_str())?;
         ObjectKey::parse(&whole).map_err(|_| {
+            let left = ObjectKey::BYTES_MAX.saturating_sub(self.bucket.key_prefix.len());
             let message = format!(
-                "With what stands before every key of this bucket, the key is longer than {} bytes.",
+                "A key of this bucket has at most {left} bytes: at the provider more stands before it, and there a key \
+                 has at most {}.",
                 ObjectKey::BYTES_MAX
             );
             S3Error::new(ErrorCode::KeyTooLongError, message)

@@ -613,6 +613,12 @@ def being(side):
     side.ask("get_bucket_location")
 
 
+@case("a list of buckets", EVERY)
+def buckets(side):
+    # Which ones there are, each side says for itself; what it says of this one is compared.
+    side.account("list_buckets")
+
+
 @case("versions of objects", alone=True, ways=(WHOLE,))
 def versions(side):
     side.ask("get_bucket_versioning")
@@ -672,6 +678,7 @@ def policy(side):
     )
 
 
+configuration("policy", "bucket_policy", lambda side: {"Policy": policy(side)})
 configuration("CORS", "bucket_cors", lambda side: {"CORSConfiguration": {"CORSRules": [CORS]}})
 configuration(
     "lifecycle",

@@ -107,7 +107,10 @@ class Side:
 
     def ask(self, operation, **parameters):
         """One call of the case's bucket, written down. Gives what botocore made of the reply: nothing, after an error."""
-        parameters = {"Bucket": self.way.bucket} | parameters
+        return self.account(operation, **{"Bucket": self.way.bucket} | parameters)
+
+    def account(self, operation, **parameters):
+        """The same for a call that is about no bucket."""
         record = {"asked": operation}
         self.records.append(record)
         try:
@@ -201,6 +204,11 @@ class Side:
             if name == "ListMultipartUploadsResult":
                 # SeaweedFS lists them in the order of its own hashes of whole keys.
                 children.sort(key=str)
+            if name == "ListAllMyBucketsResult":
+                # Whose they are: the account of each machine.
+                children = [child for child in children if child[0] != "Owner"]
+            if name == "Buckets":
+                children = [child for child in children if ["Name", "BUCKET"] in child]
             return [name, *[child for child in children if child[0] not in OWN_ELEMENTS and child not in SAY_NOTHING]]
         text = element.text or ""
         if name in IDS:

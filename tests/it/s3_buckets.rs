@@ -97,3 +97,23 @@ async fn a_listing_begins_behind_the_key_prefix() {
         assert_eq!((path, found), ("/stored-photos", sent), "{reply:?}");
     }
 }
+
+/// In a policy every resource names the bucket, and providers refuse one that names another.
+#[tokio::test]
+async fn a_policy_names_the_bucket_as_whoever_reads_it_does() {
+    const STORED: &str = r#"{"Resource":["arn:aws:s3:::stored-photos","arn:aws:s3:::stored-photos/*","arn:aws:s3:::other/*"]}"#;
+    const CALLERS: &str =
+        r#"{"Resource":["arn:aws:s3:::photos","arn:aws:s3:::photos/*","arn:aws:s3:::other/*"]}"#;
+    let kept = format!("HTTP/1.1 200 OK\r\ncontent-length: {}\r\n\r\n{STORED}", STORED.len());
+    let recorder = Recorder::answering(move |request| {
+        let answer = || if request.method() == "GET" { Answer::new(kept.clone()) } else { Answer::stored() };
+        request.is_complete.then(answer)
+    })
+    .await;
+    let gateway = gateway(&recorder, "").await;
+    let put = Ask::put("/photos?policy=", Mode::Hash, CALLERS.as_bytes()).sign().send(&gateway).await;
+    assert_eq!(put.status, 200, "{put:?}");
+    assert_eq!(recorder.requests()[0].body, STORED.as_bytes());
+    let read = Ask::get("/photos?policy=").sign().send(&gateway).await;
+    assert_eq!((read.status, read.body.as_str()), (200, CALLERS));
+}

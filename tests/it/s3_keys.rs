@@ -157,3 +157,34 @@ async fn no_key_leads_out_of_a_bucket_that_is_a_prefix() {
     assert_eq!(Ask::put("/photos/a..b/...", Mode::Hash, b"a").sign().status(&gateway).await, 200);
     assert_eq!(recorder.requests()[0].target(), "/stored-photos/tenant/a..b/...");
 }
+
+/// A key that fits at S3 may not fit behind a prefix: the caller is told what does, and the provider gets nothing.
+#[tokio::test]
+async fn the_longest_key_of_a_bucket_that_is_a_prefix() {
+    let recorder = Recorder::start().await;
+    let config = in_front_of(&recorder.endpoint(), S3_KEYS);
+    let gateway = TestGateway::start(&[&config, "key_prefix = \"ténant/\"\n"].concat()).await;
+    let left = 1024 - "ténant/".len();
+    let fits = "k".repeat(left);
+    let status = Ask::put(&format!("/photos/{fits}"), Mode::Hash, b"a").sign().status(&gateway).await;
+    assert_eq!(status, 200);
+    assert_eq!(recorder.requests()[0].target(), format!("/stored-photos/t%C3%A9nant/{fits}"));
+    let source = format!("/photos/{fits}k");
+    for ask in [
+        Ask::put(&source, Mode::Hash, b"a"),
+        Ask::put(&source, Mode::UnsignedTrailer, b"a"),
+        Ask::get(&source),
+        Ask::new(Method::DELETE, &source),
+        Ask::new(Method::POST, &format!("{source}?uploads=")),
+        Ask::new(Method::PUT, "/photos/copy").header("x-amz-copy-source", &source),
+    ] {
+        let reply = ask.sign().send(&gateway).await;
+        assert_eq!((reply.status, reply.s3_code()), (400, "KeyTooLongError"), "{reply:?}");
+        assert!(reply.body.contains(&format!("at most {left} bytes")), "{reply:?}");
+    }
+    let batch = format!("<Delete><Object><Key>{fits}k</Key></Object></Delete>");
+    let wire = Ask::new(Method::POST, "/photos?delete=").body(Mode::Hash, batch.as_bytes()).sign();
+    let deleted = wire.send(&gateway).await;
+    assert!(deleted.body.contains("<Code>KeyTooLongError</Code>"), "{deleted:?}");
+    assert_eq!(recorder.requests().len(), 1);
+}

@@ -10,6 +10,7 @@
 //! is written anew from these values, so a spelling that two parsers could read in two ways ends here.
 
 pub mod address;
+mod bucket_arn;
 pub mod copy_source;
 mod error_code;
 pub mod headers;
@@ -20,6 +21,7 @@ mod request;
 mod uri;
 
 pub use address::Address;
+pub use bucket_arn::rename_in_policy;
 pub use copy_source::CopySource;
 pub use error_code::ErrorCode;
 pub use operation::{Body, Group, Level, Operation, Right, Verb};

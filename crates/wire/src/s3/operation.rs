@@ -134,6 +134,10 @@ pub enum Group {
     NewBucket,
     /// Where a bucket is.
     Location,
+    /// A bucket's policy is read.
+    Policy,
+    /// It is written.
+    NewPolicy,
     /// Known, so that it is not taken for another one, and not served.
     Unserved,
 }
@@ -333,8 +337,8 @@ operations! {
     Bucket Get "lifecycle" GetBucketLifecycleConfiguration Pass SETUP, NONE, AGAIN, NO;
     Bucket Put "lifecycle" PutBucketLifecycleConfiguration Pass SETUP, rules("LifecycleConfiguration"), AGAIN, NO;
     Bucket Delete "lifecycle" DeleteBucketLifecycle Pass SETUP, NONE, AGAIN, NO;
-    Bucket Get "policy" GetBucketPolicy Pass SETUP, NONE, AGAIN, NO;
-    Bucket Put "policy" PutBucketPolicy Pass SETUP, POLICY, AGAIN, NO;
+    Bucket Get "policy" GetBucketPolicy Policy SETUP, NONE, AGAIN, NO;
+    Bucket Put "policy" PutBucketPolicy NewPolicy SETUP, POLICY, AGAIN, NO;
     Bucket Delete "policy" DeleteBucketPolicy Pass SETUP, NONE, AGAIN, NO;
     Bucket Get "policyStatus" GetBucketPolicyStatus Pass SETUP, NONE, AGAIN, NO;
     Bucket Get "tagging" GetBucketTagging Pass SETUP, NONE, AGAIN, NO;
