@@ -10,15 +10,33 @@ one: status, error code, headers, document, and the body's digest.
 import sys
 from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from typing import Callable
 
 import parity_cases
 from parity_side import Side, Way, resolve_localhost
-from prepare import make_bucket, rclone, seaweedfs
+from prepare import ceph, make_bucket, rclone, seaweedfs
 from report import check, finish, setting
 from s3_stores import empty
 
 AT_ONCE = 3
 BUCKETS = ("parity-straight", "parity", "parity-below", "parity-named")
+
+
+@dataclass(frozen=True)
+class Vendor:
+    """A store, and the settings that say where it is and with whose keys."""
+
+    client: Callable
+    endpoint: str
+    keys: str
+
+
+VENDORS = {
+    "SeaweedFS": Vendor(seaweedfs, "S3_ENDPOINT", "AWS"),
+    "rclone": Vendor(rclone, "RCLONE_ENDPOINT", "RCLONE"),
+    "Ceph": Vendor(ceph, "CEPH_ENDPOINT", "CEPH"),
+}
 
 # What a store answers when it does not have an operation: then there is nothing that Wharf could pass on.
 LACKING_STATUS, LACKING_CODES = {405, 500, 501}, {"NotImplemented", "MethodNotAllowed", "InternalError"}
@@ -26,9 +44,8 @@ LACKING_STATUS, LACKING_CODES = {405, 500, 501}, {"NotImplemented", "MethodNotAl
 
 def ways(vendor):
     """The store itself, and the ways through Wharf that are compared with it."""
-    prefix = "RCLONE_" if vendor == "rclone" else ""
-    endpoint = setting("RCLONE_ENDPOINT" if prefix else "S3_ENDPOINT")
-    own = (setting(f"{prefix or 'AWS_'}ACCESS_KEY_ID"), setting(f"{prefix or 'AWS_'}SECRET_ACCESS_KEY"))
+    endpoint = setting(VENDORS[vendor].endpoint)
+    own = (setting(f"{VENDORS[vendor].keys}_ACCESS_KEY_ID"), setting(f"{VENDORS[vendor].keys}_SECRET_ACCESS_KEY"))
     keys = (setting("INTEROP_S3_KEY"), setting("INTEROP_S3_SECRET"))
     bucket, wharf = f"parity-{vendor.lower()}", setting("INTEROP_S3")
     by_name = wharf.replace("127.0.0.1", "localhost")
@@ -97,7 +114,7 @@ def compare(vendor, case):
 
 def run_table(wanted):
     """All cases: at once, but for those that change a whole bucket."""
-    for vendor in ("SeaweedFS", "rclone"):
+    for vendor in VENDORS:
         cases = [case for case in parity_cases.CASES if wanted in case.name and vendor not in case.mistaken]
         counts = Counter()
         with ThreadPoolExecutor(AT_ONCE) as pool:
@@ -130,8 +147,8 @@ class Clients(dict):
 CLIENTS = Clients()
 
 resolve_localhost()
-for store in (seaweedfs(), rclone()):
-    prepare(store)
+for vendor in VENDORS.values():
+    prepare(vendor.client())
 table = dict(run_table(sys.argv[1] if len(sys.argv) > 1 else ""))
 columns = ("passed", "differs", "not in the store")
 print(f"\n{'':12}" + "".join(f"{column:>18}" for column in columns))

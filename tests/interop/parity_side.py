@@ -26,7 +26,7 @@ OWN_HEADERS = re.compile(
     # Where it is: Wharf says its own region.
     "|x-amz-bucket-region"
     # What Wharf says of its limits, and what it does not pass on because it is not S3's.
-    "|ratelimit.*|retry-after|x-request-id|x-content-type-options|seaweed-x-amz-.*|x-amz-tagging-[a-z].*"
+    "|ratelimit.*|retry-after|x-request-id|x-content-type-options|seaweed-x-amz-.*|x-amz-tagging-[a-z].*|x-rgw-.*"
     # What rclone repeats of the request that wrote the object.
     "|x-amz-content-sha256|x-amz-date|x-amz-sdk-checksum-algorithm|content-md5|x-amz-tagging|x-amz-acl"
     "|x-amz-server-side-encryption-customer-key|x-amz-decoded-content-length|x-amz-trailer|mtime"
@@ -201,6 +201,9 @@ class Side:
         name = element.tag.split("}")[-1]
         if len(element):
             children = [self.element(child) for child in element]
+            if name == "DeleteResult":
+                # Ceph deletes some at a time, and tells of them as they are done.
+                children.sort(key=str)
             if name == "ListMultipartUploadsResult":
                 # SeaweedFS lists them in the order of its own hashes of whole keys.
                 children.sort(key=str)

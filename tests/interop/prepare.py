@@ -29,6 +29,10 @@ def rclone():
     return client(setting("RCLONE_ENDPOINT"), setting("RCLONE_ACCESS_KEY_ID"), setting("RCLONE_SECRET_ACCESS_KEY"))
 
 
+def ceph():
+    return client(setting("CEPH_ENDPOINT"), setting("CEPH_ACCESS_KEY_ID"), setting("CEPH_SECRET_ACCESS_KEY"))
+
+
 def make_bucket(store, name):
     try:
         store.create_bucket(Bucket=name)

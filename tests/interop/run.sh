@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Wharf among real servers and real clients: starts SeaweedFS and rclone, Wharf in front of them, and lets the SDK, curl,
+# Wharf among real servers and real clients: starts SeaweedFS, rclone and Ceph's gateway, Wharf in front of them, and lets the SDK, curl,
 # botocore's signer, Chromium and a dozen S3 clients loose on it. Installs what it needs and can be run again at any time.
 #
 #   usage: tests/interop/run.sh [SUITE...]        all of them without an argument
@@ -26,6 +26,7 @@ stop_all() {
   [ ${#wharf_pids[@]} = 0 ] || kill "${wharf_pids[@]}" 2>/dev/null || true
   "$servers/seaweedfs.sh" stop
   "$servers/rclone.sh" stop
+  "$servers/ceph.sh" stop
   "$servers/postgres.sh" stop
   rm -rf "$work"
 }
@@ -95,6 +96,10 @@ start_servers() {
   eval "$("$servers/rclone.sh" env)"
   export RCLONE_ENDPOINT=$S3_ENDPOINT
   export RCLONE_ACCESS_KEY_ID=$AWS_ACCESS_KEY_ID RCLONE_SECRET_ACCESS_KEY=$AWS_SECRET_ACCESS_KEY
+  "$servers/ceph.sh" start
+  eval "$("$servers/ceph.sh" env)"
+  export CEPH_ENDPOINT=$S3_ENDPOINT
+  export CEPH_ACCESS_KEY_ID=$AWS_ACCESS_KEY_ID CEPH_SECRET_ACCESS_KEY=$AWS_SECRET_ACCESS_KEY
   "$servers/seaweedfs.sh" start
   eval "$("$servers/seaweedfs.sh" env)"
 }

@@ -1,9 +1,8 @@
-"""Real S3 clients through Wharf, in front of two vendors' stores: what they put arrives byte for byte, without a trace of
+"""Real S3 clients through Wharf, in front of three vendors' stores: what they put arrives byte for byte, without a trace of
 how it travelled, and what they get, list, copy, presign and delete is what the store has.
 
 The stores are asked by a client that has never met Wharf. One is reached over TLS and through a bucket that is a part of
-the store's, the other over plain HTTP and through a bucket as it is; clients with defaults that depend on TLS (checksums
-behind the body) go both ways to the first."""
+the store's, the others over plain HTTP and through a bucket as it is: some clients' defaults depend on TLS."""
 
 import hashlib
 import os
@@ -166,15 +165,16 @@ def journey(tool, store, endpoint):
 
 
 def journeys(wanted):
-    """A client over TLS to one store, over plain HTTP to the other, and over plain HTTP to the first as well."""
+    """A client over TLS to one store, and over plain HTTP to the others."""
     plain, tls = setting("INTEROP_S3"), setting("INTEROP_S3_TLS")
-    part, whole = client_stores()
-    for store in (part, whole):
+    part, *wholes = client_stores()
+    for store in (part, *wholes):
         store.empty()
     for tool in tools():
         if wanted in tool.name:
             yield tool, part, tls
-            yield tool, whole, plain
+            for whole in wholes:
+                yield tool, whole, plain
 
 
 with ThreadPoolExecutor(AT_ONCE) as pool:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import boto3
 from botocore.exceptions import ClientError
 
-from prepare import make_bucket, rclone, seaweedfs
+from prepare import ceph, make_bucket, rclone, seaweedfs
 from report import setting
 
 # The bucket in Wharf's configuration keeps its objects below this, in the store's own bucket.
@@ -64,10 +64,11 @@ def _pages(client, operation, bucket, kind):
 
 
 def client_stores():
-    """What the clients are let loose on: a part of a bucket in one store, and the whole of one in the other."""
+    """What the clients are let loose on: a part of a bucket in one store, and the whole of one in each other."""
     return [
         Store("SeaweedFS", "clients-seaweedfs", seaweedfs(), "clients", SHARED_PREFIX),
         Store("rclone", "clients-rclone", rclone(), "clients"),
+        Store("Ceph", "clients-ceph", ceph(), "clients"),
     ]
 
 
