@@ -28,6 +28,7 @@ use wharf_wire::names::ObjectKey;
 use super::{
     Intents, Mirrors,
     burial::{Burial, Unasked},
+    crash_point::{self, Point},
     resync::Place,
     state::{Change, Outcome},
 };
@@ -133,6 +134,7 @@ impl Mirrors {
     pub(super) async fn bury(&self, bucket: &BucketConfig, keys: &[&str]) -> Result<Unasked, JournalError> {
         let (journal, drain) = self.journal().zip(self.drain()).ok_or(JournalError::Closed)?;
         let is_filling = journal.bury(&bucket.name, keys).await?;
+        crash_point::reached(Point::KeyBuried);
         let burial = Unasked::from(Burial {
             journal: journal.clone(),
             drain: drain.clone(),
@@ -187,6 +189,7 @@ impl Mirrors {
         let journal = self.journal().ok_or(JournalError::Closed)?;
         let begun = journal.begin_fill(&wanted.bucket, wanted.key.as_str()).await?;
         let Some(mut fill) = begun else { return Ok(false) };
+        crash_point::reached(Point::FillBegun);
         running.tenure.extend(fill.held_until);
         let outcome = tokio::select! {
             biased;
@@ -219,6 +222,7 @@ impl Mirrors {
 async fn written(transfer: Transfer, opened: Opened, intents: Intents) -> Result<bool, FillError> {
     match transfer.run(opened).await {
         Ok(written) => {
+            crash_point::reached(Point::FillWritten);
             intents.settle(Outcome::Changed);
             transfer.target.verify(&written).await?;
             Ok(true)

@@ -69,11 +69,17 @@ pub enum Point {
     TeePartCopied,
     /// The mirror is about to be asked to put the parts together.
     TeeCompleting,
+    /// A delete of what may still be where its bucket was before is written down; the primary has not been asked.
+    KeyBuried,
+    /// A copy from there has its lease, and nothing of it has been read.
+    FillBegun,
+    /// The primary has it, and nobody has noted that it has ended.
+    FillWritten,
 }
 
 impl Point {
     /// Every point. A harness that does not hit one of them has not tested it.
-    pub const ALL: [Self; 29] = [
+    pub const ALL: [Self; 32] = [
         Self::IntentWanted,
         Self::IntentDurable,
         Self::PrimaryAnswered,
@@ -103,6 +109,9 @@ impl Point {
         Self::TeeUploadBegun,
         Self::TeePartCopied,
         Self::TeeCompleting,
+        Self::KeyBuried,
+        Self::FillBegun,
+        Self::FillWritten,
     ];
 
     /// Its name, for harnesses that are told on a command line where to crash.
@@ -137,6 +146,9 @@ impl Point {
             Self::TeeUploadBegun => "tee-upload-begun",
             Self::TeePartCopied => "tee-part-copied",
             Self::TeeCompleting => "tee-completing",
+            Self::KeyBuried => "key-buried",
+            Self::FillBegun => "fill-begun",
+            Self::FillWritten => "fill-written",
         }
     }
 

@@ -146,13 +146,14 @@ serve() {
 
 # --- The suites ---------------------------------------------------------------------------------------------------------
 
-# Another vendor's store as a mirror, and one that keeps tags; and one that is teed.
+# Another vendor's store as a mirror, and one that keeps tags; one that is teed; and a place where the bucket was before.
 suite_kill() {
   local bucket=kill-$(date +%s)
   local copy=$bucket-copy
   (cd "$root" && cargo build --locked --bin wharf --test kill)
   (cd "$root" && cargo test --locked --quiet --test kill -- --cycles "${KILL_CYCLES:-10}" \
     --primary "$S3_ENDPOINT,$bucket,$AWS_ACCESS_KEY_ID,$AWS_SECRET_ACCESS_KEY" \
+    --old "$S3_ENDPOINT,$bucket-old,$AWS_ACCESS_KEY_ID,$AWS_SECRET_ACCESS_KEY" \
     --mirror "$RCLONE_ENDPOINT,$bucket,$RCLONE_ACCESS_KEY_ID,$RCLONE_SECRET_ACCESS_KEY" \
     --mirror "$S3_ENDPOINT,$copy,$AWS_ACCESS_KEY_ID,$AWS_SECRET_ACCESS_KEY" \
     --tee "$S3_ENDPOINT,$bucket-tee,$AWS_ACCESS_KEY_ID,$AWS_SECRET_ACCESS_KEY")

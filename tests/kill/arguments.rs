@@ -1,7 +1,8 @@
 //! What the harness is told.
 
 pub(crate) const USAGE: &str = "\
-usage: cargo test --test kill -- --primary STORE (--mirror STORE | --tee STORE)... [--cycles N] [--seed N]
+usage: cargo test --test kill -- --primary STORE --old STORE (--mirror STORE | --tee STORE)... [--cycles N] [--seed N]
+  --old    where the bucket was before: what the primary lacks is fetched there
   --tee    a mirror that is sent what clients upload while they do
   STORE    URL,BUCKET,ACCESS_KEY_ID,SECRET; the bucket is made
   --cycles how often Wharf is killed; default 200
@@ -21,6 +22,8 @@ pub(crate) struct StoreArgument {
 #[derive(Debug)]
 pub(crate) struct Arguments {
     pub(crate) primary: StoreArgument,
+    /// Where the bucket was before.
+    pub(crate) old: StoreArgument,
     pub(crate) mirrors: Vec<StoreArgument>,
     pub(crate) cycles: usize,
     pub(crate) seed: u64,
@@ -33,7 +36,7 @@ impl Arguments {
     }
 
     pub(crate) fn parse(arguments: &[String]) -> Result<Self, String> {
-        let mut primary = None;
+        let (mut primary, mut old) = (None, None);
         let mut mirrors = Vec::new();
         let mut cycles = 200;
         let mut seed = wharf::clock::Clock::System.now().unix_millis();
@@ -42,6 +45,7 @@ impl Arguments {
             let value = arguments.next().ok_or_else(|| format!("{name} needs a value"))?;
             match name.as_str() {
                 "--primary" => primary = Some(StoreArgument::parse(value)?),
+                "--old" => old = Some(StoreArgument::parse(value)?),
                 "--mirror" => mirrors.push(StoreArgument::parse(value)?),
                 "--tee" => mirrors.push(StoreArgument { is_teed: true, ..StoreArgument::parse(value)? }),
                 "--cycles" => cycles = value.parse().map_err(|error| format!("--cycles: {error}"))?,
@@ -52,7 +56,8 @@ impl Arguments {
         if mirrors.is_empty() {
             return Err("there is no --mirror".to_owned());
         }
-        Ok(Self { primary: primary.ok_or("there is no --primary")?, mirrors, cycles, seed })
+        let primary = primary.ok_or("there is no --primary")?;
+        Ok(Self { primary, old: old.ok_or("there is no --old")?, mirrors, cycles, seed })
     }
 }
 

@@ -1,9 +1,7 @@
 //! After the drain: what the stores hold, against each other and against what was acknowledged.
 
-use std::collections::BTreeMap;
-
 use bytes::Bytes;
-use http::{HeaderMap, Method, header};
+use http::{HeaderMap, Method, StatusCode, header};
 
 use super::{
     arguments::Arguments,
@@ -12,8 +10,8 @@ use super::{
     history::{History, State},
 };
 
-/// Holds the stores to account.
-pub(crate) async fn stores(arguments: &Arguments, history: &History) -> Result<(), String> {
+/// Holds the stores to account. What the primary lacks may still be where the bucket was before: `wharf` says it.
+pub(crate) async fn stores(arguments: &Arguments, wharf: &Bucket, history: &History) -> Result<(), String> {
     let primary = Bucket::new(&arguments.primary);
     let keys = primary.keys().await?;
     let possible = history.possible();
@@ -23,7 +21,6 @@ pub(crate) async fn stores(arguments: &Arguments, history: &History) -> Result<(
             problems.push(format!("{key} is there, and nobody sent it"));
         }
     }
-    check_states(&primary, &keys, &possible, &mut problems).await?;
     let mut tags_compared = 0;
     for mirror in &arguments.mirrors {
         let (name, mirror) = (&mirror.bucket, Bucket::new(mirror));
@@ -35,6 +32,13 @@ pub(crate) async fn stores(arguments: &Arguments, history: &History) -> Result<(
             tags_compared += compare(&primary, &mirror, (name, key), &mut problems).await?;
         }
     }
+    // Last, since who reads has objects move.
+    for (key, states) in &possible {
+        let holder = if keys.contains(key) { &primary } else { wharf };
+        if let Err(problem) = check_state(holder, key, states).await? {
+            problems.push(problem);
+        }
+    }
     let (acknowledged, unknown) = history.counts();
     println!(
         "{acknowledged} writes acknowledged, {unknown} of which nobody knows; {} keys compared, {tags_compared} with tags",
@@ -43,29 +47,18 @@ pub(crate) async fn stores(arguments: &Arguments, history: &History) -> Result<(
     if problems.is_empty() { Ok(()) } else { Err(problems.join("\n")) }
 }
 
-/// Every key is as one of the writes left it that nothing acknowledged came after.
-async fn check_states(
-    primary: &Bucket,
-    keys: &[String],
-    possible: &BTreeMap<String, Vec<State>>,
-    problems: &mut Vec<String>,
-) -> Result<(), String> {
-    for (key, states) in possible {
-        let found = if keys.contains(key) {
-            let object = primary.expect(Method::GET, Some(key), &[]).await?;
-            let Some(write) = content::write_of(&object.body) else {
-                problems.push(format!("{key} holds {} bytes that nobody sent", object.body.len()));
-                continue;
-            };
-            State::Written(write)
-        } else {
-            State::Absent
-        };
-        if !states.contains(&found) {
-            problems.push(format!("{key} is {found:?}, and should be one of {states:?}"));
-        }
-    }
-    Ok(())
+/// The key is as one of the writes left it that nothing acknowledged came after; else what is wrong.
+async fn check_state(holder: &Bucket, key: &str, states: &[State]) -> Result<Result<(), String>, String> {
+    let found = match holder.ask(Method::GET, Some(key), &[], Bytes::new()).await {
+        Ok(answer) if answer.status == StatusCode::NOT_FOUND => State::Absent,
+        Ok(answer) if answer.status.is_success() => match content::write_of(&answer.body) {
+            Some(write) => State::Written(write),
+            None => return Ok(Err(format!("{key} holds {} bytes that nobody sent", answer.body.len()))),
+        },
+        other => return Err(format!("{key} cannot be read: {other:?}")),
+    };
+    let is_possible = states.contains(&found);
+    Ok(if is_possible { Ok(()) } else { Err(format!("{key} is {found:?}, and should be one of {states:?}")) })
 }
 
 /// Compares one object; how many had tags to compare.

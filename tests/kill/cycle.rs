@@ -21,7 +21,7 @@ use super::{
     history::History,
     process::{Place, Status},
     random::Random,
-    writer::{Orders, Writer},
+    writer::{Orders, Writer, fill_old_place},
 };
 
 const WRITERS: u64 = 8;
@@ -36,7 +36,7 @@ const CYCLES_FOR_EACH_POINT: usize = 4;
 
 pub(crate) async fn run(arguments: &Arguments) -> Result<(), String> {
     println!("seed {}", arguments.seed);
-    for store in [&arguments.primary].into_iter().chain(&arguments.mirrors) {
+    for store in [&arguments.primary, &arguments.old].into_iter().chain(&arguments.mirrors) {
         Bucket::new(store).expect(Method::PUT, None, &[]).await?;
     }
     let directory = tempfile::tempdir().map_err(|error| error.to_string())?;
@@ -54,6 +54,7 @@ pub(crate) async fn run(arguments: &Arguments) -> Result<(), String> {
 
 async fn run_in(place: &Place, arguments: &Arguments) -> Result<(), String> {
     let (history, orders) = (Arc::new(History::default()), Arc::new(Orders::default()));
+    fill_old_place(&Bucket::new(&arguments.old), &history).await?;
     let mut writers = JoinSet::new();
     for number in 0..WRITERS {
         let random = Random::new(arguments.seed.wrapping_mul(31).wrapping_add(number));
@@ -75,8 +76,8 @@ async fn run_in(place: &Place, arguments: &Arguments) -> Result<(), String> {
     writers.join_all().await;
     drain(place).await?;
     tally.add(place);
+    check::stores(arguments, &Bucket::new(&place.endpoint()), &history).await?;
     drop(last);
-    check::stores(arguments, &history).await?;
     tally.print();
     tally.check(arguments.cycles)
 }
@@ -90,6 +91,7 @@ async fn kill_once(
 ) -> Result<(), String> {
     let is_large = is_of_large_objects(end.0);
     orders.wants_large.store(is_large, Ordering::SeqCst);
+    orders.wants_moved.store(is_of_a_move(end.0), Ordering::SeqCst);
     let victim = place.start(Some(end)).await?;
     if victim.end(if is_large { LARGE_CYCLE } else { CYCLE }).await? {
         tally.count(end.0).ended += 1;
@@ -104,6 +106,10 @@ fn is_of_large_objects(point: Point) -> bool {
     matches!(point, Point::UploadBegun | Point::PartStored | Point::UploadCompleting | Point::UploadCompleted)
 }
 
+fn is_of_a_move(point: Point) -> bool {
+    matches!(point, Point::KeyBuried | Point::FillBegun | Point::FillWritten)
+}
+
 /// How often a point may be passed before the pass that is the end.
 fn passes_max(point: Point) -> u64 {
     match point {
@@ -115,7 +121,12 @@ fn passes_max(point: Point) -> u64 {
         | Point::TeeUploadBegun
         | Point::TeePartCopied
         | Point::TeeCompleting => 2,
-        Point::TargetTagged | Point::TargetDeleting | Point::TargetDeleted => 5,
+        Point::TargetTagged
+        | Point::TargetDeleting
+        | Point::TargetDeleted
+        | Point::KeyBuried
+        | Point::FillBegun
+        | Point::FillWritten => 5,
         Point::TeeReleasing | Point::TeeCopied => 60,
         Point::IntentWanted
         | Point::IntentDurable

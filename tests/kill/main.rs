@@ -1,12 +1,13 @@
 //! `kill -9`, again and again: Wharf as a process of its own between real stores, under load, killed at a named point.
 //!
 //! ```text
-//! writers (8, overlapping keys) ──▶ wharf serve ──▶ primary
+//! writers (8, overlapping keys) ──▶ wharf serve ──▶ primary ◀── where the bucket was before
 //!                                      │ killed at its N-th pass of a crash point, started again
 //!                                      └── workers ──▶ mirrors
 //! ```
 //!
-//! The writers go on whatever happens, and note what was acknowledged. After the last cycle Wharf may drain; then the
+//! The writers go on whatever happens, and note what was acknowledged. Some of their keys are still where the bucket was
+//! before, and are read, deleted and written over. After the last cycle Wharf may drain; then the
 //! stores are held against each other, key by key and byte by byte, and against what was acknowledged. Of writes that
 //! overlapped, or whose outcome their client never learned, any may have won; but the stores have to agree.
 //!

@@ -196,11 +196,19 @@ fn config_text(arguments: &Arguments, directory: &Path, [api, s3, admin]: [Socke
         data.display()
     );
     add_provider(&mut text, "primary", &arguments.primary);
+    text.push_str("conditional_writes = true\n");
+    add_provider(&mut text, "old", &arguments.old);
     for (index, mirror) in arguments.mirrors.iter().enumerate() {
         add_provider(&mut text, &format!("mirror{index}"), mirror);
     }
     let bucket = &arguments.primary.bucket;
-    writeln!(text, "[buckets.{BUCKET}]\nprovider = \"primary\"\nbucket = \"{bucket}\"\n").expect("a string");
+    let old = &arguments.old.bucket;
+    writeln!(
+        text,
+        "[buckets.{BUCKET}]\nprovider = \"primary\"\nbucket = \"{bucket}\"\n\
+         backfill = {{ provider = \"old\", bucket = \"{old}\" }}\n"
+    )
+    .expect("a string");
     for (index, mirror) in arguments.mirrors.iter().enumerate() {
         let bucket = &mirror.bucket;
         let mode = if mirror.is_teed { "tee" } else { "async" };

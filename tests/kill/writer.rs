@@ -1,10 +1,11 @@
-//! One of the writers: puts, deletes, tags and multipart uploads on a few keys, whatever becomes of Wharf meanwhile.
+//! One of the writers: puts, deletes, tags and multipart uploads on a few keys, and reads of what has not moved yet, whatever
+//! becomes of Wharf meanwhile.
 
 use std::{
     fmt::Write as _,
     sync::{
         Arc,
-        atomic::{AtomicBool, Ordering},
+        atomic::{AtomicBool, AtomicU64, Ordering},
     },
     time::Duration,
 };
@@ -24,6 +25,10 @@ use super::{
 const KEYS: u64 = 20;
 /// The key of large objects.
 const LARGE_KEY: &str = "large";
+/// Objects that are where the bucket was before when it begins. Each is fetched once, or deleted, or written over.
+const MOVED_KEYS: u64 = 1000;
+/// How often each of them is chosen, about. Writers meet at those that stand side by side.
+const TURNS: u64 = 5;
 
 /// What all writers share.
 #[derive(Debug, Default)]
@@ -31,6 +36,28 @@ pub(crate) struct Orders {
     pub(crate) is_over: AtomicBool,
     /// A large object is wanted.
     pub(crate) wants_large: AtomicBool,
+    /// Many requests are wanted for what has not moved yet.
+    pub(crate) wants_moved: AtomicBool,
+    /// Requests for that so far.
+    turns: AtomicU64,
+}
+
+/// Puts objects where the bucket was before.
+pub(crate) async fn fill_old_place(old: &Bucket, history: &History) -> Result<(), String> {
+    for number in 0..MOVED_KEYS {
+        let (write, begun) = (history.write(), history.now());
+        let (key, body) = (moved_key(number), content::body(write, Size::Small));
+        let answer = old.ask(Method::PUT, Some(&key), &[], body).await;
+        if told(&answer) != Told::Done {
+            return Err(format!("{key} cannot be put where the bucket was before: {answer:?}"));
+        }
+        history.ended(&key, State::Written(write), begun, Told::Done);
+    }
+    Ok(())
+}
+
+fn moved_key(number: u64) -> String {
+    format!("moved-{number:04}")
 }
 
 pub(crate) struct Writer {
@@ -47,6 +74,11 @@ impl Writer {
             if self.orders.wants_large.swap(false, Ordering::SeqCst) {
                 self.upload(LARGE_KEY, Size::Large).await;
             }
+            let share = if self.orders.wants_moved.load(Ordering::SeqCst) { 50 } else { 5 };
+            if self.random.below(100) < share {
+                self.move_one().await;
+                continue;
+            }
             let key = format!("key-{:02}", self.random.below(KEYS));
             match self.random.below(100) {
                 0..25 => self.delete(&key).await,
@@ -55,6 +87,20 @@ impl Writer {
                 _ => self.put(&key).await,
             }
             sleep(Duration::from_millis(self.random.below(30))).await;
+        }
+    }
+
+    /// Reads what may not have moved yet, deletes it or writes over it.
+    async fn move_one(&mut self) {
+        let turn = self.orders.turns.fetch_add(1, Ordering::SeqCst);
+        let key = moved_key((turn / TURNS + self.random.below(3)).min(MOVED_KEYS - 1));
+        match self.random.below(100) {
+            0..30 => self.delete(&key).await,
+            30..40 => self.put(&key).await,
+            _ => {
+                let answer = self.bucket.ask(Method::GET, Some(&key), &[], Bytes::new()).await;
+                wait_if_down(&answer).await;
+            }
         }
     }
 
