@@ -10,9 +10,6 @@ use std::{
 const SERVER_CORE: &str = "0";
 const LOAD_CORE: &str = "1";
 
-/// The kernel's clock ticks per second in `/proc/PID/stat` (`getconf CLK_TCK`, 100 on every Linux that Wharf runs on).
-const TICKS_PER_SECOND: u64 = 100;
-
 /// A process that runs until it is dropped.
 pub(crate) struct Process {
     child: Child,
@@ -81,14 +78,19 @@ impl Process {
         Ok(kib / 1024.0)
     }
 
-    /// User and system time so far (`/proc/PID/stat`, fields 14 and 15).
+    /// Time on a core so far, of all threads that there are: to the nanosecond (`/proc/PID/task/TID/schedstat`, the first
+    /// number), where `/proc/PID/stat` counts hundredths of a second, and by sampling.
     fn cpu(&self) -> Result<Duration, String> {
-        let stat = fs::read_to_string(format!("/proc/{}/stat", self.child.id()))
-            .map_err(|error| error.to_string())?;
-        let (_, after_name) = stat.rsplit_once(')').ok_or("odd /proc/PID/stat")?;
-        let ticks: u64 =
-            after_name.split_whitespace().skip(11).take(2).filter_map(|t| t.parse::<u64>().ok()).sum();
-        Ok(Duration::from_millis(ticks * 1000 / TICKS_PER_SECOND))
+        let tasks = format!("/proc/{}/task", self.child.id());
+        let mut nanoseconds = 0;
+        for task in fs::read_dir(tasks).map_err(|error| error.to_string())? {
+            let task = task.map_err(|error| error.to_string())?;
+            // A thread may have ended meanwhile.
+            let Ok(figures) = fs::read_to_string(task.path().join("schedstat")) else { continue };
+            nanoseconds +=
+                figures.split_whitespace().next().and_then(|ran| ran.parse::<u64>().ok()).unwrap_or(0);
+        }
+        Ok(Duration::from_nanos(nanoseconds))
     }
 }
 
