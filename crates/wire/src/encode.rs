@@ -9,6 +9,7 @@
 use std::{borrow::Cow, iter};
 
 use memchr::{memchr, memchr_iter, memchr2};
+use percent_encoding::percent_encode_byte;
 
 /// Appends `text` encoded for a URL path: unreserved bytes and `/` stay, all else becomes `%XX` (upper case).
 ///
@@ -116,9 +117,18 @@ pub(crate) fn query_order(text: &str) -> impl Iterator<Item = u8> {
     })
 }
 
-/// RFC 3986's unreserved characters.
+/// RFC 3986's unreserved characters. A table, as every byte of every request is asked for.
 fn is_unreserved(byte: u8) -> bool {
-    matches!(byte, b'A'..=b'Z' | b'a'..=b'z' | b'0'..=b'9' | b'-' | b'.' | b'_' | b'~')
+    const UNRESERVED: [bool; 256] = {
+        let (mut table, mut byte) = ([false; 256], 0_u8);
+        let mut rest = table.as_mut_slice();
+        while let Some((entry, tail)) = rest.split_first_mut() {
+            *entry = matches!(byte, b'A'..=b'Z' | b'a'..=b'z' | b'0'..=b'9' | b'-' | b'.' | b'_' | b'~');
+            (rest, byte) = (tail, byte.wrapping_add(1));
+        }
+        table
+    };
+    UNRESERVED.get(usize::from(byte)).is_some_and(|is_unreserved| *is_unreserved)
 }
 
 fn is_kept_in_path(byte: u8) -> bool {
@@ -142,8 +152,7 @@ fn encode(text: &str, is_kept: impl Fn(u8) -> bool, out: &mut String) {
 }
 
 fn escape(byte: u8, out: &mut String) {
-    let [high, low] = hex_pair(byte);
-    out.extend(['%', char::from(high), char::from(low)]);
+    out.push_str(percent_encode_byte(byte));
 }
 
 /// Whether this encoder could have written `text`, as most clients' encoders do too.
