@@ -114,18 +114,18 @@ impl Pipeline {
     }
 
     /// Gives a request its id and its span. `path` is as logs may have it.
-    fn begin(&self, head: &Parts, path: &str, peer: SocketAddr, snapshot: &Snapshot) -> Exchange {
+    fn begin(&self, head: &Parts, path: &str, peer: SocketAddr, snapshot: &Snapshot) -> Box<Exchange> {
         let context = self.context(&head.headers, peer, snapshot);
         // Never the query: a presigned URL is a credential.
         let span = request_span(&context, head.method.as_str(), path);
-        Exchange::new(context, span, Arc::clone(&self.metrics))
+        Box::new(Exchange::new(context, span, Arc::clone(&self.metrics)))
     }
 
     /// The same where the head could not be read: all that is known is who sent it.
-    fn begin_unread(&self, peer: SocketAddr, snapshot: &Snapshot) -> Exchange {
+    fn begin_unread(&self, peer: SocketAddr, snapshot: &Snapshot) -> Box<Exchange> {
         let context = self.context(&HeaderMap::new(), peer, snapshot);
         let span = request_span(&context, "-", "-");
-        Exchange::new(context, span, Arc::clone(&self.metrics))
+        Box::new(Exchange::new(context, span, Arc::clone(&self.metrics)))
     }
 
     fn context(&self, headers: &HeaderMap, peer: SocketAddr, snapshot: &Snapshot) -> Context {
@@ -172,7 +172,7 @@ struct Refusal<'a> {
 }
 
 /// What every reply carries, whatever its door.
-fn finish<B>(response: Response<B>, head: &Parts, mut exchange: Exchange) -> Response<ReplyBody<B>> {
+fn finish<B>(response: Response<B>, head: &Parts, mut exchange: Box<Exchange>) -> Response<ReplyBody<B>> {
     let (mut parts, body) = response.into_parts();
     exchange.status = Some(parts.status);
     let headers = &mut parts.headers;

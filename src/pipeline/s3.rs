@@ -186,7 +186,11 @@ impl Handler for S3Door {
 }
 
 /// What every reply carries: S3's clients look for the id under their own name.
-fn done(mut response: Response<Content>, head: &Parts, exchange: Exchange) -> Response<ReplyBody<Content>> {
+fn done(
+    mut response: Response<Content>,
+    head: &Parts,
+    exchange: Box<Exchange>,
+) -> Response<ReplyBody<Content>> {
     if let Ok(id) = HeaderValue::from_str(&exchange.context.request_id) {
         response.headers_mut().insert(X_AMZ_REQUEST_ID, id);
     }

@@ -224,12 +224,13 @@ pin_project! {
         #[pin]
         body: B,
         rest: Rest,
-        exchange: Exchange,
+        // On the heap: a reply is moved a dozen times before its first byte is out.
+        exchange: Box<Exchange>,
     }
 }
 
 impl<B> ReplyBody<B> {
-    pub(crate) fn new(body: B, exchange: Exchange) -> Self {
+    pub(crate) fn new(body: B, exchange: Box<Exchange>) -> Self {
         Self { body, rest: Rest::default(), exchange }
     }
 }

@@ -83,7 +83,7 @@ use analytics::Counted;
 use body::Body;
 use expiry::Bounds;
 use own_door::{OwnDoor, Purpose};
-use reply::Performance;
+use reply::{Performance, Plain};
 use target::{Named, Target};
 
 /// Bytes of a usual reply of another door's shape, so that its buffer grows once.
@@ -342,7 +342,7 @@ impl Request<'_> {
         let elapsed = self.parts.clock.elapsed().saturating_sub(self.started);
         let micros = u64::try_from(elapsed.as_micros()).unwrap_or(u64::MAX);
         let total_time = format!("{}.{:03}ms", micros / 1000, micros % 1000);
-        Performance { request_id: &self.call.context.request_id, total_time }
+        Performance { request_id: Plain(&self.call.context.request_id), total_time }
     }
 }
 

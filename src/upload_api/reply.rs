@@ -62,8 +62,9 @@ impl Serialize for Hints {
     }
 }
 
-/// A URL or a token: long, and nothing in it needs an escape. `serde_json` looks for escapes one byte after the other; over
-/// these that was a tenth of a reply's cost. [`ok`] looks at many bytes at once ([`Compact`]).
+/// A URL, a token, a key or a time: long, and nothing in it needs an escape, as a rule. `serde_json` looks for escapes one byte
+/// after the other; over these that was a tenth of a reply's cost. [`ok`] looks at many bytes at once ([`Compact`]).
+#[derive(Debug)]
 pub(super) struct Plain<T>(pub(super) T);
 
 impl<T: AsRef<str>> Serialize for Plain<T> {
@@ -142,7 +143,7 @@ impl<N: Serialize> Serialize for Object<'_, N> {
 #[derive(Debug, JsonSchema, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub(super) struct Performance<'a> {
-    pub(super) request_id: &'a str,
+    pub(super) request_id: Plain<&'a str>,
     /// Milliseconds, with their unit: clients print it.
     pub(super) total_time: String,
 }

@@ -24,13 +24,13 @@ pub(super) struct Reply<'a> {
     upload_url: Plain<&'a str>,
     public_url: Plain<&'a str>,
     cdn_url: Option<Plain<&'a str>>,
-    upload_id: &'a str,
-    key: &'a str,
+    upload_id: Plain<&'a str>,
+    key: Plain<&'a str>,
     region: &'a str,
     storage_class: &'static str,
     encryption: EncryptionReply<'a>,
     expires_in: u32,
-    expires_at: String,
+    expires_at: Plain<String>,
     required_headers: &'a RequiredHeaders,
     complete_token: Plain<String>,
     hint: Hints,
@@ -44,7 +44,7 @@ pub(super) struct Reply<'a> {
 #[derive(JsonSchema, Serialize)]
 #[serde(rename_all = "camelCase")]
 struct Data<'a> {
-    filename: &'a str,
+    filename: Plain<&'a str>,
     original_filename: &'a str,
     content_type: &'a str,
     bucket: &'a str,
@@ -79,13 +79,13 @@ fn answer(uploads: &Uploads<'_>, signed: &Signed<'_>, webhook: Option<WebhookRep
         upload_url: Plain(signed.url.expose()),
         public_url: Plain(&signed.public_url),
         cdn_url: signed.cdn_url.as_deref().map(Plain),
-        upload_id: signed.file.new.id.as_str(),
-        key: &signed.file.new.key,
+        upload_id: Plain(signed.file.new.id.as_str()),
+        key: Plain(&signed.file.new.key),
         region: target.account.region().as_str(),
         storage_class: uploads.storage.class_name(),
         encryption: uploads.storage.encryption(),
         expires_in: signed.expiry.seconds,
-        expires_at: request.expires_at(signed.expiry.seconds),
+        expires_at: Plain(request.expires_at(signed.expiry.seconds)),
         required_headers: &signed.required_headers,
         complete_token: Plain(complete_token),
         hint: Hints::default()
@@ -93,7 +93,7 @@ fn answer(uploads: &Uploads<'_>, signed: &Signed<'_>, webhook: Option<WebhookRep
             .private(target.is_private())
             .webhook(body.webhook.is_some() && webhook.is_none()),
         data: Data {
-            filename: &signed.file.new.name,
+            filename: Plain(&signed.file.new.name),
             original_filename: signed.file.original_name,
             content_type: signed.file.content_type,
             bucket: target.bucket_name(),
