@@ -37,7 +37,7 @@ use crate::{
     clock::Clock,
     config::{
         Config,
-        checked::{BackfillConfig, BucketConfig},
+        checked::{BackfillConfig, BucketConfig, FailoverWrites},
     },
     server::Drain,
     store::{FILL_LEASE_SECONDS, Fill, Journal, JournalError},
@@ -214,16 +214,29 @@ impl Mirrors {
         let target = Target::object(place.object(Side::Target, key)?, headers).while_held(Some(tenure));
         let intents = self.intend(bucket, std::iter::once(key), Change::Write).await?;
         let transfer = Transfer { source, target, drain: drain.clone() };
-        written(transfer, opened, intents).await
+        written(transfer, opened, (intents, once_written(bucket))).await
+    }
+}
+
+/// What mirrors are told of an object that was written. It is older than whatever a mirror has taken from a client meanwhile,
+/// and so must not claim the truth where one may: then they look, and the truth stays where it is.
+fn once_written(bucket: &BucketConfig) -> Outcome {
+    match bucket.failover.writes {
+        FailoverWrites::Accept => Outcome::Unknown,
+        FailoverWrites::Refuse => Outcome::Changed,
     }
 }
 
 /// Writes the object, and says what came of it.
-async fn written(transfer: Transfer, opened: Opened, intents: Intents) -> Result<bool, FillError> {
+async fn written(
+    transfer: Transfer,
+    opened: Opened,
+    (intents, once_written): (Intents, Outcome),
+) -> Result<bool, FillError> {
     match transfer.run(opened).await {
         Ok(written) => {
             crash_point::reached(Point::FillWritten);
-            intents.settle(Outcome::Changed);
+            intents.settle(once_written);
             transfer.target.verify(&written).await?;
             Ok(true)
         }

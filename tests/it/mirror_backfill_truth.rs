@@ -8,10 +8,11 @@ use tokio::sync::Semaphore;
 use wharf_wire::xml::{read_upload_id, write_complete_multipart};
 
 use crate::{
-    mirror_backfill::{config, counted, get, is_from_old, moved},
+    mirror_backfill::{config, counted, get, is_from_old, moved, until},
     support::{
         gateway::{KEY_CONFIG, TestGateway},
         memory_store::MemoryStore,
+        mirrored::mirror_at,
         raw::{Raw, Reply, post},
         recorder::{Answer, Recorder},
         s3_client::{Ask, Mode},
@@ -19,6 +20,8 @@ use crate::{
 };
 
 const OLD: &[u8] = b"0123456789";
+const NOTHING: &str = "HTTP/1.1 404 Not Found\r\nconnection: close\r\ncontent-length: 37\r\n\r\n\
+                       <Error><Code>NoSuchKey</Code></Error>";
 
 /// Nothing here, and `cat` there.
 async fn in_memory(settings: impl Fn(&str) -> String) -> (TestGateway, MemoryStore, MemoryStore) {
@@ -214,4 +217,36 @@ async fn the_upload_api_describes_what_has_not_moved_yet() {
     assert_eq!(send(&gateway, Ask::new(Method::DELETE, "/photos/cat")).await.status, 204);
     assert_eq!(ask("photos/metadata", "cat").await.code(), "FILE_NOT_FOUND");
     assert_eq!(here.writes(), 1, "the delete");
+}
+
+/// The primary takes no more connections while a copy is on its way there, and a mirror takes what a client writes then.
+#[tokio::test]
+async fn what_a_mirror_has_taken_meanwhile_stays_the_newest() {
+    let (gate, mirror, old) =
+        (Arc::new(Semaphore::new(0)), MemoryStore::start().await, MemoryStore::start().await);
+    old.put("old-photos/then/cat", OLD);
+    let held = Arc::clone(&gate);
+    let primary = Recorder::answering(move |request| {
+        request.is_complete.then(|| match request.method() {
+            "PUT" => Answer::stored().after(&held),
+            _ => Answer::and_close(NOTHING),
+        })
+    })
+    .await;
+    let toml = config(&primary.endpoint(), &old.endpoint(), &mirror_at(&mirror.endpoint()));
+    let toml = toml.replace("backfill = ", "failover = { writes = \"accept\" }\nbackfill = ");
+    let gateway = TestGateway::start(&toml).await;
+    assert_eq!(get(&gateway, "cat").await.body.as_bytes(), OLD);
+    primary.until(|record| record.iter().any(|it| it.method() == "PUT" && it.is_complete)).await;
+    primary.refuse().await;
+    let put = send(&gateway, Ask::put("/photos/cat", Mode::Hash, b"newer")).await;
+    assert_eq!((put.status, put.header("x-wharf-stored-at")), (200, Some("spare")), "{put:?}");
+    gate.add_permits(1);
+    until("the copy has ended", async || {
+        gateway.shows(&counted("kept", 1)).await || gateway.shows(&counted("failed", 1)).await
+    })
+    .await;
+    let read = get(&gateway, "cat").await;
+    assert_eq!((read.status, read.body.as_str()), (200, "newer"), "{read:?}");
+    assert_eq!(mirror.objects()["copied-photos/cat"].bytes, b"newer".as_slice());
 }

@@ -8,7 +8,7 @@ use std::{net::SocketAddr, sync::Arc, time::Duration};
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
     net::{TcpListener, TcpStream},
-    sync::{Semaphore, watch},
+    sync::{Notify, Semaphore, watch},
     task::JoinSet,
     time::timeout,
 };
@@ -114,6 +114,7 @@ type Script = Arc<dyn Fn(&Recorded) -> Option<Answer> + Send + Sync>;
 pub(crate) struct Recorder {
     address: SocketAddr,
     record: watch::Receiver<Vec<Recorded>>,
+    refused: Arc<Notify>,
     _tasks: JoinSet<()>,
 }
 
@@ -131,15 +132,34 @@ impl Recorder {
         let address = listener.local_addr().unwrap();
         let (writer, record) = watch::channel(Vec::new());
         let (writer, script): (_, Script) = (Arc::new(writer), Arc::new(script));
-        let mut tasks = JoinSet::new();
+        let (mut tasks, refused) = (JoinSet::new(), Arc::new(Notify::new()));
+        let refuse = Arc::clone(&refused);
         tasks.spawn(async move {
             let mut connections = JoinSet::new();
-            while let Ok((stream, _)) = listener.accept().await {
+            loop {
+                let accepted = tokio::select! {
+                    accepted = listener.accept() => accepted,
+                    () = refuse.notified() => break,
+                };
+                let Ok((stream, _)) = accepted else { break };
                 let connection = Connection { stream, buffer: Vec::new(), record: Arc::clone(&writer) };
                 connections.spawn(connection.serve(Arc::clone(&script)));
             }
+            drop(listener);
+            connections.join_all().await;
         });
-        Self { address, record, _tasks: tasks }
+        Self { address, record, refused, _tasks: tasks }
+    }
+
+    /// Takes no connections from now on. Those that there are go on.
+    pub(crate) async fn refuse(&self) {
+        self.refused.notify_one();
+        let is_refused = async {
+            while TcpStream::connect(self.address).await.is_ok() {
+                tokio::task::yield_now().await;
+            }
+        };
+        timeout(PATIENCE, is_refused).await.expect("a listener that ends");
     }
 
     /// `http://127.0.0.1:PORT`
