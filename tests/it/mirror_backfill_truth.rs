@@ -16,6 +16,7 @@ use crate::{
         raw::{Raw, Reply, post},
         recorder::{Answer, Recorder},
         s3_client::{Ask, Mode},
+        store,
     },
 };
 
@@ -82,6 +83,29 @@ async fn a_part_is_copied_of_what_has_not_moved_yet() {
         Ask::new(Method::POST, &format!("/photos/part?uploadId={id}")).body(Mode::Hash, document.as_bytes());
     assert_eq!(send(&gateway, complete).await.status, 200);
     assert_eq!(get(&gateway, "part").await.body, "2345");
+}
+
+/// The bucket's owner is asked about, and a version told of, where the caller's bucket is.
+#[tokio::test]
+async fn the_old_place_is_another_account() {
+    const OWNER: &str = "123456789012";
+    let here = store::start("stored-photos").await;
+    let old = Recorder::answering(|request| {
+        let answer = match request.header("x-amz-expected-bucket-owner") {
+            Some(_) => "HTTP/1.1 403 Forbidden\r\ncontent-length: 0\r\n\r\n",
+            None => "HTTP/1.1 200 OK\r\netag: \"one\"\r\nx-amz-version-id: 1\r\ncontent-length: 3\r\n\r\nold",
+        };
+        request.is_complete.then(|| Answer::new(answer))
+    })
+    .await;
+    let gateway = TestGateway::start(&config(&here.endpoint(), &old.endpoint(), "")).await;
+    let copy = Ask::new(Method::PUT, "/photos/kitten")
+        .header("x-amz-copy-source", "/photos/cat")
+        .header("x-amz-source-expected-bucket-owner", OWNER);
+    let copied = send(&gateway, copy).await;
+    assert_eq!((copied.status, copied.header("x-amz-copy-source-version-id")), (200, None), "{copied:?}");
+    let read = send(&gateway, Ask::get("/photos/cat").header("x-amz-expected-bucket-owner", OWNER)).await;
+    assert_eq!((read.status, read.body.as_str(), is_from_old(&read)), (200, "old", true), "{read:?}");
 }
 
 #[tokio::test]
@@ -201,14 +225,25 @@ async fn what_takes_its_time_to_come_is_told_to_be_under_way() {
     assert_eq!(send(&gateway, Ask::get("/photos/cat?acl")).await.status, 200);
 }
 
+/// Asks a route of the upload API about a key.
+async fn upload_api(gateway: &TestGateway, route: &str, key: &str) -> Reply {
+    let ask = post(&format!("/api/v1/upload/{route}"), &format!(r#"{{"key":"{key}","bucket":"photos"}}"#));
+    Raw::connect(gateway.api()).await.ask(ask).await
+}
+
+#[tokio::test]
+async fn the_upload_api_keeps_to_the_old_providers_limit() {
+    let limit = "[providers.old]\nrate_limit = { requests_per_second = 1, burst = 1 }\n";
+    let (gateway, _here, _old) = in_memory(|toml| toml.replace("[providers.old]\n", limit)).await;
+    assert_eq!(upload_api(&gateway, "photos/metadata", "cat").await.status, 200);
+    let refused = upload_api(&gateway, "photos/metadata", "cat").await;
+    assert_eq!(refused.status, 429, "{refused:?}");
+}
+
 #[tokio::test]
 async fn the_upload_api_describes_what_has_not_moved_yet() {
     let (gateway, here, _old) = in_memory(as_it_is).await;
-    let ask = async |route: &str, key: &str| {
-        let ask =
-            post(&format!("/api/v1/upload/{route}"), &format!(r#"{{"key":"{key}","bucket":"photos"}}"#));
-        Raw::connect(gateway.api()).await.ask(ask).await
-    };
+    let ask = async |route: &str, key: &str| upload_api(&gateway, route, key).await;
     let reply = ask("photos/metadata", "cat").await;
     assert_eq!(reply.status, 200, "{reply:?}");
     assert!(reply.body.contains("\"size\":10"), "{reply:?}");

@@ -116,4 +116,8 @@ async fn a_policy_names_the_bucket_as_whoever_reads_it_does() {
     assert_eq!(recorder.requests()[0].body, STORED.as_bytes());
     let read = Ask::get("/photos?policy=").sign().send(&gateway).await;
     assert_eq!((read.status, read.body.as_str()), (200, CALLERS));
+    let begun = CALLERS.replace("photos/*", "photos*");
+    let refused = Ask::put("/photos?policy=", Mode::Hash, begun.as_bytes()).sign().send(&gateway).await;
+    assert_eq!((refused.status, refused.s3_code()), (400, "MalformedPolicy"), "{refused:?}");
+    assert_eq!(recorder.complete(), 2, "it went nowhere");
 }

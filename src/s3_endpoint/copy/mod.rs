@@ -31,7 +31,9 @@ pub(super) use working::Working;
 const COPY_SOURCE: HeaderName = HeaderName::from_static("x-amz-copy-source");
 const CUSTOMER_ALGORITHM: HeaderName =
     HeaderName::from_static("x-amz-copy-source-server-side-encryption-customer-algorithm");
+const OWNER: HeaderName = HeaderName::from_static("x-amz-source-expected-bucket-owner");
 const RANGE: HeaderName = HeaderName::from_static("x-amz-copy-source-range");
+const VERSION_ID: HeaderName = HeaderName::from_static("x-amz-version-id");
 
 /// Both operations.
 pub(super) async fn copy(handling: &Handling<'_>) -> Result<Response<Content>, S3Error> {
@@ -84,11 +86,11 @@ async fn at_place(
 }
 
 /// Copies a source that is `missing` at `place`, and may still be where its bucket was before. There it has no version that a
-/// caller could know, and none that a client's key encrypts.
+/// caller could know, and none that a client's key encrypts; and it is in another account, whose owner nobody named.
 async fn at_old_place(
     handling: &Handling<'_>,
     place: &Place<'_>,
-    Asked { named, range, headers }: Asked,
+    Asked { named, range, mut headers }: Asked,
     missing: S3Error,
 ) -> Result<Response<Content>, S3Error> {
     if named.version_id.is_some() || headers.contains_key(CUSTOMER_ALGORITHM) {
@@ -97,9 +99,11 @@ async fn at_old_place(
     let Some(object) = failover::elsewhere(handling, place, &named.key, &missing).await? else {
         return Err(missing);
     };
+    headers.remove(OWNER);
     let source = source::of(object, &named, &headers);
     let opened = source.open(range).await;
-    let opened = opened.map_err(|error| failover::refused_elsewhere(error.into(), missing))?;
+    let mut opened = opened.map_err(|error| failover::refused_elsewhere(error.into(), missing))?;
+    opened.headers.remove(VERSION_ID);
     handling.endpoint.mirrors.metrics().backfill(&place.bucket.name, "served");
     between::copy(handling, source, opened, headers).await
 }

@@ -8,7 +8,7 @@
 //!
 //! Whether an object is there is never guessed: where the old place does not answer, the answer is 503, and no 404.
 
-use http::{Response, StatusCode};
+use http::{HeaderName, Response, StatusCode};
 use wharf_wire::{
     names::ObjectKey,
     s3::{ErrorCode, Operation},
@@ -33,10 +33,12 @@ use crate::{
 
 /// Says of a version that it is deleted, which the old place does not know.
 const DELETE_MARKER: &str = "x-amz-delete-marker";
+/// Whose bucket it is, which the one here has judged: the old place is in another account.
+const OWNER: HeaderName = HeaderName::from_static("x-amz-expected-bucket-owner");
 
 /// Has the old place answer, if there is one, for an object that is `missing` here.
 pub(super) async fn answer(handling: &Handling<'_>, missing: S3Error) -> Result<Response<Content>, S3Error> {
-    let (bucket, headers) = (handling.place.bucket, handling.headers()?);
+    let (bucket, mut headers) = (handling.place.bucket, handling.headers()?);
     let (Some(old), Some(key), true) = (&bucket.backfill, handling.key(), is_mirrored(handling, &headers))
     else {
         return Err(missing);
@@ -44,6 +46,7 @@ pub(super) async fn answer(handling: &Handling<'_>, missing: S3Error) -> Result<
     let Some(object) = elsewhere(handling, &handling.place, key, &missing).await? else {
         return Err(missing);
     };
+    headers.remove(OWNER);
     let (operation, parameters) = (handling.operation(), handling.parameters());
     let reply = object.send(operation, parameters, Sending::without_body(headers)).await;
     let reply = reply.map_err(|error| unknown(&error.into()))?;

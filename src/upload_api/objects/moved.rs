@@ -53,5 +53,6 @@ async fn elsewhere(
     {
         return Ok(None);
     }
+    parts.rate_limits.provider(&old.provider, 1)?;
     Ok(at_old_place(old, &parts.origins, named.key))
 }

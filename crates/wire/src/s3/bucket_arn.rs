@@ -22,9 +22,22 @@ pub fn rename_in_policy(policy: &[u8], from: &str, to: &str) -> Vec<u8> {
     renamed
 }
 
-/// Behind the name comes the end of the string or a key, whose slash some write with a backslash.
+/// Whether `policy` has a wildcard right behind `name`. That is the beginning of many names, and renaming it would change
+/// which.
+pub fn begins_names_in_policy(policy: &[u8], name: &str) -> bool {
+    let mut rest = policy;
+    while let Some((_, named)) = split_behind(rest, START) {
+        if matches!(named.strip_prefix(name.as_bytes()), Some([b'*' | b'?', ..])) {
+            return true;
+        }
+        rest = named;
+    }
+    false
+}
+
+/// Behind the name comes the end of the string or a key, whose slash some escape. Any other escape is more of the name.
 fn ends_a_name(after: &[u8]) -> bool {
-    matches!(after.first(), Some(b'"' | b'/' | b'\\'))
+    [b"\"".as_slice(), b"/", b"\\/", b"\\u002f", b"\\u002F"].iter().any(|end| after.starts_with(end))
 }
 
 fn split_behind<'a>(bytes: &'a [u8], needle: &[u8]) -> Option<(&'a [u8], &'a [u8])> {
@@ -47,6 +60,10 @@ mod tests {
                 r#"["arn:aws-cn:s3:::stored/*","arn:aws:s3:::stored"]"#,
             ),
             (r#""arn:aws:s3:::photos\/a""#, r#""arn:aws:s3:::stored\/a""#),
+            (r#""arn:aws:s3:::photos\u002fa""#, r#""arn:aws:s3:::stored\u002fa""#),
+            (r#""arn:aws:s3:::photos\u002F*""#, r#""arn:aws:s3:::stored\u002F*""#),
+            (r#""arn:aws:s3:::photos\u002dold""#, r#""arn:aws:s3:::photos\u002dold""#),
+            (r#""arn:aws:s3:::photos*""#, r#""arn:aws:s3:::photos*""#),
             (r#""arn:aws:s3:::photos-old/*""#, r#""arn:aws:s3:::photos-old/*""#),
             (r#""arn:aws:s3:::my-photos/*""#, r#""arn:aws:s3:::my-photos/*""#),
             (r#"{"Sid":"photos","Principal":"photos"}"#, r#"{"Sid":"photos","Principal":"photos"}"#),
@@ -56,6 +73,16 @@ mod tests {
             let found = rename_in_policy(policy.as_bytes(), "photos", "stored");
             assert_eq!(String::from_utf8(found).unwrap(), renamed);
         }
+    }
+
+    #[test]
+    fn a_wildcard_behind_the_name_is_found() {
+        let begins = |resource: &str| {
+            let policy = format!(r#"["arn:aws:s3:::other*","arn:aws:s3:::{resource}"]"#);
+            begins_names_in_policy(policy.as_bytes(), "photos")
+        };
+        assert!(["photos*", "photos?", "photos*/a"].into_iter().all(begins));
+        assert!(!["photos", "photos/*", "photos-old*", "my-photos*", "*"].into_iter().any(begins));
     }
 
     proptest! {

@@ -21,7 +21,7 @@ mod request;
 mod uri;
 
 pub use address::Address;
-pub use bucket_arn::rename_in_policy;
+pub use bucket_arn::{begins_names_in_policy, rename_in_policy};
 pub use copy_source::CopySource;
 pub use error_code::ErrorCode;
 pub use operation::{Body, Group, Level, Operation, Right, Verb};
