@@ -14,6 +14,7 @@ use crate::backend::upstream::ReplyStream;
 pub(super) const CHECKSUM_MODE: HeaderName = HeaderName::from_static("x-amz-checksum-mode");
 pub(super) const ENABLED: HeaderValue = HeaderValue::from_static("ENABLED");
 
+const FIRST_BYTE: HeaderValue = HeaderValue::from_static("bytes=0-0");
 const TAG_COUNT: HeaderName = HeaderName::from_static("x-amz-tagging-count");
 
 /// The object that is copied.
@@ -95,6 +96,17 @@ impl Source {
         let mut headers = self.headers.clone();
         headers.extend(self.conditions.clone());
         Found::of(Side::Source, self.ask(Operation::HeadObject, headers).await?)
+    }
+
+    /// Why the provider refused. A reply to `HEAD` has no document, and a 404 may be a bucket's as well as an object's: the same
+    /// question as a `GET` is refused for the same reason, and says it.
+    pub async fn explained(&self, refusal: TransferError) -> TransferError {
+        if refusal.status() != Some(StatusCode::NOT_FOUND) || refusal.code().is_some() {
+            return refusal;
+        }
+        let mut headers = self.headers.clone();
+        headers.insert(header::RANGE, FIRST_BYTE);
+        self.ask(Operation::GetObject, headers).await.err().unwrap_or(refusal)
     }
 
     /// Begins to read, if the caller's conditions hold.

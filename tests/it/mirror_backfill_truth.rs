@@ -204,6 +204,32 @@ async fn where_the_old_place_fails_no_condition_holds() {
     assert_eq!(here.writes(), 0);
 }
 
+/// A 404 of `HEAD` says as much of a bucket as of an object.
+#[tokio::test]
+async fn where_the_old_bucket_is_gone_nothing_is_said_to_be_missing() {
+    let here = MemoryStore::start().await;
+    let old = Recorder::answering(|request| {
+        let document = match request.method() {
+            "HEAD" => "",
+            _ => "<Error><Code>NoSuchBucket</Code></Error>",
+        };
+        let length = document.len();
+        let answer = format!("HTTP/1.1 404 Not Found\r\ncontent-length: {length}\r\n\r\n{document}");
+        request.is_complete.then(|| Answer::new(answer))
+    })
+    .await;
+    let gateway =
+        TestGateway::start(&[KEY_CONFIG, &config(&here.endpoint(), &old.endpoint(), "")].concat()).await;
+    let head = Ask::new(Method::HEAD, "/photos/cat").sign().send_head(&gateway).await;
+    assert_eq!(head.status, 503, "{head:?}");
+    let put = Ask::put("/photos/cat", Mode::Hash, b"new").header("if-none-match", "*");
+    let put = send(&gateway, put).await;
+    assert_eq!((put.status, put.s3_code()), (503, "ServiceUnavailable"), "{put:?}");
+    let described = upload_api(&gateway, "photos/metadata", "cat").await;
+    assert_eq!(described.status, 503, "{described:?}");
+    assert_eq!(here.writes(), 0);
+}
+
 /// The client is told to come back, and the object comes all the same.
 #[tokio::test]
 async fn what_takes_its_time_to_come_is_told_to_be_under_way() {

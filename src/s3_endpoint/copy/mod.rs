@@ -102,7 +102,7 @@ async fn at_old_place(
     headers.remove(OWNER);
     let source = source::of(object, &named, &headers);
     let opened = source.open(range).await;
-    let mut opened = opened.map_err(|error| failover::refused_elsewhere(error.into(), missing))?;
+    let mut opened = opened.map_err(|error| failover::refused_elsewhere(error, missing))?;
     opened.headers.remove(VERSION_ID);
     handling.endpoint.mirrors.metrics().backfill(&place.bucket.name, "served");
     between::copy(handling, source, opened, headers).await

@@ -6,7 +6,7 @@
 //! a change of it, a condition on it, what has no meaning elsewhere ── not here ──▶ it is brought here first
 //! ```
 //!
-//! Whether an object is there is never guessed: where the old place does not answer, the answer is 503, and no 404.
+//! Whether an object is there is never guessed: where the old place does not say so by its code, the answer is 503, and no 404.
 
 use http::{HeaderName, Response, StatusCode};
 use wharf_wire::{
@@ -28,7 +28,7 @@ use crate::{
     config::checked::BackfillConfig,
     error::{Fault, S3Error},
     mirror::backfill::{Wanted, at_old_place},
-    transfer::{Answer, Object, Source},
+    transfer::{Answer, Class, Object, Side, Source, TransferError},
 };
 
 /// Says of a version that it is deleted, which the old place does not know.
@@ -59,7 +59,11 @@ pub(super) async fn answer(handling: &Handling<'_>, missing: S3Error) -> Result<
             Ok(served(reply, old))
         }
         StatusCode::NOT_MODIFIED => Ok(served(reply, old)),
-        _ => Err(refused(S3Error::of_answer(&Answer::read(reply).await), missing)),
+        _ => {
+            let answer = Box::new(Answer::read(reply).await);
+            let refusal = TransferError::Refused { side: Side::Source, answer };
+            Err(refused(Source::new(object).explained(refusal).await, missing))
+        }
     }
 }
 
@@ -92,9 +96,12 @@ fn served(mut reply: Response<ReplyStream>, old: &BackfillConfig) -> Response<Co
 
 /// What the old place's refusal means for what is `missing` here: that the object is not there either, that a condition or a
 /// range is none of it, that it cannot say such things, or nothing.
-pub(in super::super) fn refused(error: S3Error, missing: S3Error) -> S3Error {
+pub(in super::super) fn refused(refusal: TransferError, missing: S3Error) -> S3Error {
+    if refusal.class() == Class::Absent {
+        return missing;
+    }
+    let error = S3Error::from(refusal);
     match error.status {
-        StatusCode::NOT_FOUND if error.code == ErrorCode::NoSuchKey => missing,
         StatusCode::PRECONDITION_FAILED | StatusCode::RANGE_NOT_SATISFIABLE | StatusCode::NOT_IMPLEMENTED => {
             error
         }
@@ -135,14 +142,14 @@ pub(super) async fn is_at_old_place(handling: &Handling<'_>, key: &ObjectKey) ->
         _ => return Err(missing),
     }
     let Some(object) = elsewhere(handling, &handling.place, key, &missing).await? else { return Ok(false) };
-    match Source::new(object).look().await.map_err(S3Error::from) {
-        Ok(_) => Ok(true),
-        Err(error) if error.status == StatusCode::NOT_FOUND && error.code == ErrorCode::NoSuchKey => {
-            Ok(false)
-        }
-        Err(error) if error.status == StatusCode::BAD_REQUEST => Err(unmoved(ENCRYPTED)),
-        Err(error) => Err(unknown(&error)),
+    let source = Source::new(object);
+    let Err(refusal) = source.look().await else { return Ok(true) };
+    let refusal = source.explained(refusal).await;
+    let class = refusal.class();
+    if class == Class::CustomerKey {
+        return Err(unmoved(ENCRYPTED));
     }
+    if class == Class::Absent { Ok(false) } else { Err(unknown(&refusal.into())) }
 }
 
 /// Makes sure that the object called `key` is here, if the old place has it.

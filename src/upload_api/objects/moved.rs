@@ -1,12 +1,12 @@
 //! An object of a bucket that moves here, and that is still where its bucket was before.
 
-use http::{HeaderMap, HeaderName, StatusCode};
+use http::{HeaderMap, HeaderName};
 
 use super::named::{Named, is_delete_marker};
 use crate::{
     error::{Code, Error},
     mirror::backfill::at_old_place,
-    transfer::{Object, Source, TransferError},
+    transfer::{Class, Object, Source, TransferError},
     upload_api::Request,
 };
 
@@ -24,17 +24,19 @@ pub(super) async fn look(
     let Some(object) = elsewhere(request, named, &missing).await? else {
         return Err(named.refused(missing));
     };
-    match Source::new(object).with(asked).look().await {
+    let source = Source::new(object).with(asked);
+    let refusal = match source.look().await {
         Ok(mut found) => {
             found.headers.remove(VERSION_ID);
-            Ok(found.headers)
+            return Ok(found.headers);
         }
-        Err(error) if error.status() == Some(StatusCode::NOT_FOUND) => Err(named.refused(missing)),
-        Err(error) => {
-            let message = "The object is not here yet, and the provider that this bucket moves from fails.";
-            Err(Error::new(Code::UpstreamBusy, message).cause(error.to_string()))
-        }
+        Err(refusal) => source.explained(refusal).await,
+    };
+    if refusal.class() == Class::Absent {
+        return Err(named.refused(missing));
     }
+    let message = "The object is not here yet, and the provider that this bucket moves from fails.";
+    Err(Error::new(Code::UpstreamBusy, message).cause(refusal.to_string()))
 }
 
 /// The object at the old place, if it can be there.
