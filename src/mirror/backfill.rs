@@ -133,14 +133,14 @@ impl Mirrors {
     /// they turn out not to have been deleted.
     pub(super) async fn bury(&self, bucket: &BucketConfig, keys: &[&str]) -> Result<Unasked, JournalError> {
         let (journal, drain) = self.journal().zip(self.drain()).ok_or(JournalError::Closed)?;
-        let is_filling = journal.bury(&bucket.name, keys).await?;
-        crash_point::reached(Point::KeyBuried);
-        let burial = Unasked::from(Burial {
+        let burial = Burial {
             journal: journal.clone(),
             drain: drain.clone(),
             bucket: bucket.name.as_str().into(),
             keys: keys.iter().copied().map(str::to_owned).collect(),
-        });
+        };
+        let (burial, is_filling) = burial.begin().await?;
+        crash_point::reached(Point::KeyBuried);
         if !is_filling {
             return Ok(burial);
         }

@@ -4,8 +4,13 @@
 
 use std::{collections::BTreeMap, sync::Arc};
 
+use tokio::sync::oneshot;
+
 use super::state::Outcome;
-use crate::{server::Drain, store::Journal};
+use crate::{
+    server::Drain,
+    store::{Journal, JournalError},
+};
 
 /// Keys of one request that were buried.
 #[derive(Debug)]
@@ -44,6 +49,20 @@ impl Drop for Unasked {
 }
 
 impl Burial {
+    /// Buries the keys, and says whether one of them may still be written as it was at the old place. It is done although
+    /// whoever asks may go meanwhile: then they are dug up again.
+    pub(super) async fn begin(self) -> Result<(Unasked, bool), JournalError> {
+        let (reply, answer) = oneshot::channel();
+        let drain = self.drain.clone();
+        drain.spawn(async move {
+            let keys: Vec<&str> = self.keys.iter().map(String::as_str).collect();
+            let buried = self.journal.bury(&self.bucket, &keys).await;
+            // What nobody takes is dropped.
+            let _ = reply.send(buried.map(|is_filling| (Unasked::from(self), is_filling)));
+        });
+        answer.await.map_err(|_| JournalError::Closed)?
+    }
+
     /// Of how many keys.
     pub(super) fn len(&self) -> usize {
         self.keys.len()

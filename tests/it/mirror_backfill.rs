@@ -6,6 +6,7 @@ use std::{
         Arc,
         atomic::{AtomicUsize, Ordering},
     },
+    task::{Context, Waker},
     time::Duration,
 };
 
@@ -13,6 +14,13 @@ use http::Method;
 use tokio::{
     sync::Semaphore,
     time::{sleep, timeout},
+};
+use wharf::{
+    clock::Clock,
+    config::{Environment, from_toml_text},
+    mirror::{Mirrors, state::Change},
+    server::Drain,
+    store::SharedStore,
 };
 
 use crate::support::{
@@ -270,6 +278,29 @@ async fn a_delete_whose_client_has_gone_meanwhile_hides_nothing() {
     client.reset();
     until("the object is seen again", async || is_from_old(&get(&gateway, "cat").await)).await;
     assert!(!methods(&primary).contains(&"DELETE".to_owned()));
+}
+
+/// Its client goes when the key is buried, before it learns of that.
+#[tokio::test]
+async fn a_delete_that_nobody_waits_for_any_more_hides_nothing() {
+    let directory = tempfile::tempdir().unwrap();
+    let data = [("WHARF_SERVER__DATA_DIRECTORY", directory.path().to_str().unwrap())];
+    let toml = config("http://127.0.0.1:1", "http://127.0.0.1:1", "");
+    let config = from_toml_text(&toml, &data.into_iter().collect::<Environment>()).unwrap();
+    let (store, drain) = (SharedStore::new(Clock::System), Drain::default());
+    store.prepare(&config).await.unwrap();
+    let mirrors = Mirrors::new(store.clone());
+    mirrors.prepare(&config, &drain);
+    let photos = &config.buckets["photos"];
+    let mut asked = Box::pin(mirrors.intend(photos, std::iter::once("cat"), Change::Delete));
+    assert!(asked.as_mut().poll(&mut Context::from_waker(Waker::noop())).is_pending());
+    let journal = mirrors.journal().unwrap();
+    let is_buried = async || journal.is_buried("photos", "cat").await.unwrap();
+    until("the key is buried", is_buried).await;
+    drop(asked);
+    assert!(drain.finish(PATIENCE).await);
+    assert!(!is_buried().await, "the provider was never asked");
+    store.close().await;
 }
 
 #[tokio::test]
