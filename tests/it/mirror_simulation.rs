@@ -8,7 +8,7 @@
 //! - A mirror's object is deleted only if a delete through Wharf may have deleted its original.
 //! - Nothing is anywhere that nobody sent.
 //! - What `currency` calls current is equal at that very moment, for keys that only Wharf writes.
-//! - Each crash point is hit, and a process ends there.
+//! - Each crash point is hit, and a process ends there, but for those of buckets that move.
 //!
 //! That it can fail was tried, one change of the rules or of a model at a time. Caught within these seeds: a row cleared
 //! without asking for its generation, for open intents, or for requests that may still take effect; a lease that ran out and
@@ -41,6 +41,9 @@ use self::world::{POINTS, World};
 
 const SEEDS: u64 = 10_000;
 
+/// Points of a bucket that moves here, which has no model: the kill harness ends processes there.
+const NOT_MODELLED: [Point; 3] = [Point::KeyBuried, Point::FillBegun, Point::FillWritten];
+
 /// How often each point was passed, and how often a process ended there.
 type Counts = [(u32, u32); POINTS];
 
@@ -66,7 +69,7 @@ fn nothing_is_lost_in_any_of_ten_thousand_runs() {
         let passed: u32 = counts.iter().map(|counts| counts[index].0).sum();
         let ended: u32 = counts.iter().map(|counts| counts[index].1).sum();
         println!("{:>20}: passed {passed:>7} times, ended {ended:>5} times", point.as_str());
-        assert!(ended > 0, "no process ended at {point:?}");
+        assert_eq!(ended > 0, !NOT_MODELLED.contains(&point), "{ended} processes ended at {point:?}");
     }
 }
 
