@@ -21,7 +21,7 @@ use http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
 use thiserror::Error;
 use tokio::{
     sync::{Notify, futures::OwnedNotified},
-    time::{sleep, timeout},
+    time::{Instant, sleep, timeout, timeout_at},
 };
 use wharf_wire::names::ObjectKey;
 
@@ -34,7 +34,7 @@ use super::{
 };
 use crate::{
     backend::Origins,
-    clock::Clock,
+    clock::{self, Clock},
     config::{
         Config,
         checked::{BackfillConfig, BucketConfig, FailoverWrites},
@@ -116,6 +116,11 @@ impl Wanted {
     }
 }
 
+/// When a request that needs objects here, be it one or many, has waited for long enough.
+pub fn patience_ends() -> Instant {
+    clock::instant() + FILL_PATIENCE
+}
+
 /// The object called `key` where its bucket was before.
 pub fn at_old_place(old: &BackfillConfig, origins: &Origins, key: &str) -> Option<Object> {
     let origin = Arc::clone(origins.get(&old.provider)?);
@@ -175,12 +180,12 @@ impl Mirrors {
         });
     }
 
-    /// The same, and waits for it, as long as a client may wait. What came of it is to be looked for.
-    pub async fn bring(self: &Arc<Self>, wanted: Wanted, drain: &Drain) {
+    /// The same, and waits for it until `by`. What came of it is to be looked for.
+    pub async fn bring(self: &Arc<Self>, wanted: Wanted, drain: &Drain, by: Instant) {
         self.keep(wanted.clone(), drain);
         if let Some(ended) = self.backfills().end_of(&wanted) {
             // It goes on without the client.
-            let _ = timeout(FILL_PATIENCE, ended).await;
+            let _ = timeout_at(by, ended).await;
         }
     }
 

@@ -20,7 +20,7 @@ use super::{
 };
 use crate::{
     error::{S3Error, provider_message},
-    mirror::{Intents, state::Outcome},
+    mirror::{Intents, backfill::patience_ends, state::Outcome},
     request::authorize::may_know,
 };
 
@@ -81,18 +81,20 @@ fn sort(handling: &Handling<'_>, objects: Vec<ObjectToDelete>) -> (Vec<ObjectToD
     (allowed, errors)
 }
 
-/// Takes out those whose conditions the provider would judge by an object that is not the true one.
+/// Takes out those whose conditions the provider would judge by an object that is not the true one. However many have to come
+/// from elsewhere, the client waits no longer than for one.
 async fn hold_back(
     handling: &Handling<'_>,
     allowed: &mut Vec<ObjectToDelete>,
     errors: &mut Vec<DeleteError>,
 ) {
-    if !failover::may_be_elsewhere(handling) || !allowed.iter().any(has_conditions) {
+    if !handling.place.bucket.may_be_elsewhere() || !allowed.iter().any(has_conditions) {
         return;
     }
+    let by = patience_ends();
     for object in std::mem::take(allowed) {
         let checked = if has_conditions(&object) {
-            failover::check_object(handling, &object.key).await
+            failover::check_object(handling, &object.key, by).await
         } else {
             Ok(())
         };

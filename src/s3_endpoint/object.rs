@@ -17,7 +17,8 @@ use super::{
 use crate::error::S3Error;
 
 /// Everything that is the same here and there but for bucket and key: what it sends is nothing, or a document that
-/// means nothing to Wharf (tags, ACLs, retention, a bucket's settings), and its answer names nothing.
+/// means nothing to Wharf (tags, ACLs, retention, a bucket's settings), and its answer names nothing. JSON never passes so
+/// (a test of `wire`'s operations sees to that): in a policy the bucket has a name.
 pub(super) async fn pass(handling: &Handling<'_>, incoming: Incoming) -> Result<Response<Content>, S3Error> {
     match handling.operation().body() {
         Body::Xml { root, .. } => document(handling, incoming, root).await,

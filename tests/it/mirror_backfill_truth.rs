@@ -1,10 +1,10 @@
 //! A bucket that moves here, and requests about an object that is still where it was: copies, what is kept beside it, and
 //! writes on a condition are about that object, and not about none.
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 use http::Method;
-use tokio::sync::Semaphore;
+use tokio::{sync::Semaphore, time::timeout};
 use wharf_wire::xml::{read_upload_id, write_complete_multipart};
 
 use crate::{
@@ -230,19 +230,39 @@ async fn where_the_old_bucket_is_gone_nothing_is_said_to_be_missing() {
     assert_eq!(here.writes(), 0);
 }
 
-/// The client is told to come back, and the object comes all the same.
-#[tokio::test]
-async fn what_takes_its_time_to_come_is_told_to_be_under_way() {
-    let gate = Arc::new(Semaphore::new(0));
-    let (here, held) = (MemoryStore::start().await, Arc::clone(&gate));
-    let old = Recorder::answering(move |request| {
+/// An old place that says at once what it has, and sends nothing of it before the gate opens.
+async fn behind(gate: &Arc<Semaphore>) -> Recorder {
+    let held = Arc::clone(gate);
+    Recorder::answering(move |request| {
         let start = "HTTP/1.1 200 OK\r\netag: \"one\"\r\ncontent-length: 3\r\n\r\n";
         request.is_complete.then(|| match request.method() {
             "HEAD" => Answer::new(start),
             _ => Answer::new(format!("{start}old")).after(&held),
         })
     })
-    .await;
+    .await
+}
+
+/// A minute is not what is measured, but far less than what waits of one's own for each would take.
+#[tokio::test]
+async fn a_delete_of_many_waits_for_all_of_them_together() {
+    const KEYS: usize = 12;
+    let (here, old) = (MemoryStore::start().await, behind(&Arc::new(Semaphore::new(0))).await);
+    let gateway = TestGateway::start(&config(&here.endpoint(), &old.endpoint(), "")).await;
+    let object = |index| format!("<Object><Key>cat{index}</Key><ETag>\"one\"</ETag></Object>");
+    let document = format!("<Delete>{}</Delete>", (0..KEYS).map(object).collect::<String>());
+    let delete = Ask::new(Method::POST, "/photos?delete").body(Mode::Hash, document.as_bytes());
+    let reply = timeout(Duration::from_mins(1), send(&gateway, delete)).await.expect("an answer in time");
+    assert_eq!(reply.status, 200, "{reply:?}");
+    assert_eq!(reply.body.matches("<Code>ServiceUnavailable</Code>").count(), KEYS, "{reply:?}");
+    assert_eq!(here.writes(), 0);
+}
+
+/// The client is told to come back, and the object comes all the same.
+#[tokio::test]
+async fn what_takes_its_time_to_come_is_told_to_be_under_way() {
+    let gate = Arc::new(Semaphore::new(0));
+    let (here, old) = (MemoryStore::start().await, behind(&gate).await);
     let gateway = TestGateway::start(&config(&here.endpoint(), &old.endpoint(), "")).await;
     let reply = send(&gateway, Ask::get("/photos/cat?acl")).await;
     assert_eq!((reply.status, reply.s3_code()), (503, "ServiceUnavailable"), "{reply:?}");

@@ -49,6 +49,11 @@ impl BucketConfig {
     pub fn is_teed(&self) -> bool {
         self.mirrors.iter().all(|mirror| mirror.mode == MirrorMode::Tee)
     }
+
+    /// Whether what its provider says of an object need not be all: it may be at a mirror, or where the bucket was before.
+    pub fn may_be_elsewhere(&self) -> bool {
+        !self.mirrors.is_empty() || self.backfill.is_some()
+    }
 }
 
 /// Where the upload API's signed URLs point.

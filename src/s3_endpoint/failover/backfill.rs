@@ -9,6 +9,7 @@
 //! Whether an object is there is never guessed: where the old place does not say so by its code, the answer is 503, and no 404.
 
 use http::{HeaderName, Response, StatusCode};
+use tokio::time::Instant;
 use wharf_wire::{
     names::ObjectKey,
     s3::{ErrorCode, Operation},
@@ -152,8 +153,8 @@ pub(super) async fn is_at_old_place(handling: &Handling<'_>, key: &ObjectKey) ->
     if class == Class::Absent { Ok(false) } else { Err(unknown(&refusal.into())) }
 }
 
-/// Makes sure that the object called `key` is here, if the old place has it.
-pub(super) async fn bring(handling: &Handling<'_>, key: &ObjectKey) -> Result<(), S3Error> {
+/// Makes sure that the object called `key` is here, if the old place has it. It is waited for until `by`.
+pub(super) async fn bring(handling: &Handling<'_>, key: &ObjectKey, by: Instant) -> Result<(), S3Error> {
     if !is_at_old_place(handling, key).await? {
         return Ok(());
     }
@@ -161,7 +162,7 @@ pub(super) async fn bring(handling: &Handling<'_>, key: &ObjectKey) -> Result<()
         return Err(unmoved(NO_CONDITIONS));
     }
     let endpoint = handling.endpoint;
-    endpoint.mirrors.bring(wanted(handling, key), &endpoint.drain).await;
+    endpoint.mirrors.bring(wanted(handling, key), &endpoint.drain, by).await;
     if is_at_old_place(handling, key).await? { Err(under_way()) } else { Ok(()) }
 }
 

@@ -46,7 +46,7 @@ use stores::Stores;
 pub(super) use {
     backfill::{elsewhere, refused as refused_elsewhere},
     resumed::Resumed,
-    truth::{check, check_object, check_source, is_read_elsewhere, may_be_elsewhere},
+    truth::{check, check_object, check_source, is_read_elsewhere},
     writes::put,
 };
 

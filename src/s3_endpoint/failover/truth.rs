@@ -7,6 +7,7 @@
 //! ```
 
 use http::{HeaderMap, HeaderName, header};
+use tokio::time::Instant;
 use wharf_wire::{
     names::ObjectKey,
     s3::{CopySource, ErrorCode, Operation, Parameter},
@@ -16,7 +17,7 @@ use super::{
     super::{Place, forward::Handling},
     backfill, is_mirrored,
 };
-use crate::error::S3Error;
+use crate::{error::S3Error, mirror::backfill::patience_ends};
 
 /// What a change may be on the condition of.
 const CONDITIONS: [HeaderName; 4] = [
@@ -29,7 +30,7 @@ const CONDITIONS: [HeaderName; 4] = [
 /// Makes sure that the primary's object is the true one, if the request is about that. `headers` are those of the request that
 /// may pass.
 pub(in super::super) async fn check(handling: &Handling<'_>, headers: &HeaderMap) -> Result<(), S3Error> {
-    if !may_be_elsewhere(handling) || !is_about_the_object(handling, headers) {
+    if !handling.place.bucket.may_be_elsewhere() || !is_about_the_object(handling, headers) {
         return Ok(());
     }
     match handling.key() {
@@ -45,7 +46,7 @@ async fn check_with(handling: &Handling<'_>, key: &ObjectKey, headers: &HeaderMa
         return check_not_behind(handling, key).await;
     }
     if is_read || !wants_none(headers) {
-        return check_object(handling, key).await;
+        return check_object(handling, key, patience_ends()).await;
     }
     check_not_behind(handling, key).await?;
     // Nothing has to be brought for that.
@@ -62,16 +63,14 @@ fn wants_none(headers: &HeaderMap) -> bool {
         && !others.any(|name| headers.contains_key(name))
 }
 
-/// Whether the truth about some object of the request's bucket may be elsewhere.
-pub(in super::super) fn may_be_elsewhere(handling: &Handling<'_>) -> bool {
-    let bucket = handling.place.bucket;
-    !bucket.mirrors.is_empty() || bucket.backfill.is_some()
-}
-
-/// Makes sure that the primary has the newest object called `key`.
-pub(in super::super) async fn check_object(handling: &Handling<'_>, key: &ObjectKey) -> Result<(), S3Error> {
+/// Makes sure that the primary has the newest object called `key`. What has to come from elsewhere is waited for until `by`.
+pub(in super::super) async fn check_object(
+    handling: &Handling<'_>,
+    key: &ObjectKey,
+    by: Instant,
+) -> Result<(), S3Error> {
     check_not_behind(handling, key).await?;
-    backfill::bring(handling, key).await
+    backfill::bring(handling, key, by).await
 }
 
 async fn check_not_behind(handling: &Handling<'_>, key: &ObjectKey) -> Result<(), S3Error> {

@@ -79,9 +79,8 @@ pub(in crate::upload_api) fn handle<'r>(request: &'r Request<'r>) -> BoxFuture<'
 async fn delete(request: &Request<'_>, named: &Named<'_>) -> Result<HeaderMap, Error> {
     let remote = request.remote()?;
     let missing = missing(request, &remote, named).await?;
-    let may_be_elsewhere = |bucket: &BucketConfig| !bucket.mirrors.is_empty() || bucket.backfill.is_some();
     if let Some(missing) = &missing
-        && !request.target.configured.is_some_and(may_be_elsewhere)
+        && !request.target.configured.is_some_and(BucketConfig::may_be_elsewhere)
     {
         return Err(missing.clone());
     }
